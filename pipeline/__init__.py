@@ -1,0 +1,1 @@
+"""From raw frames to ``submission.csv``: a pipeline for binary-mask competitions."""
