@@ -1,0 +1,1 @@
+"""Competitions as data: file layout, submission format, metric."""
