@@ -1,0 +1,1 @@
+"""From files to arrays: layout, images, store, folds, augmentation, batches, sample data."""

@@ -1,0 +1,94 @@
+"""Batches of frames for Keras, the same whatever the thread."""
+
+import math
+import threading
+
+import keras
+import numpy as np
+
+from pipeline.dataset.augment import Augmentation
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled, augmented batches of equal size; what is left of an epoch is dropped.
+
+    Every random number is drawn from (seed, fold, epoch, position in the epoch), so a batch does
+    not depend on the thread that makes it nor on the epochs before it.
+
+    Parameters
+    ----------
+    images, masks : numpy.ndarray
+        uint8 (N, H, W, C) and uint8 0 or 1 (N, H, W); memory maps.
+    rows : numpy.ndarray
+        int, the frames to train on.
+    batch_size : int
+        Frames per batch, at most ``len(rows)``.
+    augmentation : str
+        A preset of `Augmentation`.
+    seed, fold : int
+        Of the random numbers.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        masks: np.ndarray,
+        rows: np.ndarray,
+        *,
+        batch_size: int,
+        augmentation: str,
+        seed: int,
+        fold: int,
+    ) -> None:
+        super().__init__(workers=2, max_queue_size=8)
+        self.images, self.masks, self.rows = images, masks, rows
+        self.batch_size = min(batch_size, len(rows))
+        self.augmentation = augmentation
+        self.seed, self.fold = seed, fold
+        self.epoch = 0
+        self._of_thread = threading.local()
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return len(self.rows) // self.batch_size
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return frames float32 (N, H, W, C), 0 to 255, and masks float32 (N, H, W, 1)."""
+        order = np.random.default_rng([self.seed, self.fold, self.epoch]).permutation(self.rows)
+        augment = self._thread_augmentation()
+        pairs = []
+        for position in range(i * self.batch_size, (i + 1) * self.batch_size):
+            row = order[position]
+            rng = np.random.default_rng([self.seed, self.fold, self.epoch, position])
+            pairs.append(augment(self.images[row], self.masks[row], rng=rng))
+        images, masks = map(np.stack, zip(*pairs, strict=True))
+        return images.astype(np.float32), masks[..., None].astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's order and changes."""
+        self.epoch += 1
+
+    def _thread_augmentation(self) -> Augmentation:
+        if not hasattr(self._of_thread, "augmentation"):
+            self._of_thread.augmentation = Augmentation(self.augmentation)
+        return self._of_thread.augmentation
+
+
+class ValidationBatches(keras.utils.PyDataset):
+    """The frames of `rows` in their order, unchanged; see `TrainingBatches` for the arrays."""
+
+    def __init__(
+        self, images: np.ndarray, masks: np.ndarray, rows: np.ndarray, *, batch_size: int
+    ) -> None:
+        super().__init__()
+        self.images, self.masks, self.rows = images, masks, rows
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return math.ceil(len(self.rows) / self.batch_size)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return frames float32 (N, H, W, C), 0 to 255, and masks float32 (N, H, W, 1)."""
+        rows = self.rows[i * self.batch_size : (i + 1) * self.batch_size]
+        return self.images[rows].astype(np.float32), self.masks[rows][..., None].astype(np.float32)

@@ -1,0 +1,120 @@
+"""Which files a data folder holds, by a competition's patterns."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.competitions.spec import FilePattern, Spec
+from pipeline.errors import InputError
+
+
+def list_training(data_dir: Path, spec: Spec) -> pd.DataFrame:
+    """List the training frames with their masks, in the natural order of their ids.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns id, subject (str), image and mask (Path).
+
+    Raises
+    ------
+    InputError
+        A folder is missing, there are no images, or images and masks don't pair up.
+    """
+    images = _list_files(data_dir, spec.images)
+    masks = _list_files(data_dir, spec.masks)
+    _check_pairs(images, masks, data_dir, spec)
+    frames = pd.DataFrame({"id": list(images), "image": list(images.values())})
+    frames["mask"] = [masks[frame_id] for frame_id in frames["id"]]
+    pattern = FilePattern(spec.images)
+    if "subject" in pattern.names:
+        frames["subject"] = [
+            pattern.match(path.relative_to(data_dir).as_posix())["subject"]
+            for path in frames["image"]
+        ]
+    else:
+        frames["subject"] = [f"group{i // spec.frames_per_subject}" for i in range(len(frames))]
+    return frames[["id", "subject", "image", "mask"]]
+
+
+def list_test(data_dir: Path, spec: Spec) -> pd.DataFrame:
+    """List the test frames in the order of the submission.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns id (str) and image (Path).
+
+    Raises
+    ------
+    InputError
+        The folder is missing or empty, an id does not fit ``submission.ids`` or stands twice.
+    """
+    images = _list_files(data_dir, spec.test)
+    frames = pd.DataFrame({"id": list(images), "image": list(images.values())})
+    if spec.submission.ids == "name":
+        return frames.sort_values("id", ignore_index=True)
+    for frame_id, path in images.items():
+        if not re.fullmatch(r"[0-9]+", frame_id):
+            raise InputError(f"{path}: expected an integer id (submission.ids), got {frame_id!r}")
+    numbers = frames["id"].astype(int)
+    if numbers.duplicated().any():
+        first, second = frames["image"][numbers == numbers[numbers.duplicated()].iloc[0]][:2]
+        raise InputError(f"{second}: same id as {first}")
+    frames["id"] = numbers.astype(str)
+    return frames.iloc[numbers.argsort()].reset_index(drop=True)
+
+
+def truth_path(data_dir: Path, spec: Spec, image: Path) -> Path:
+    """Return where the mask of a test image lies, for specs that have a truth."""
+    values = FilePattern(spec.test).match(image.relative_to(data_dir).as_posix())
+    return data_dir / FilePattern(spec.truth).path(**values)
+
+
+def natural_key(text: str) -> list[tuple[int, str]]:
+    """Sort key that counts: ``a2`` stands before ``a10``.
+
+    Examples
+    --------
+    >>> sorted(["a10", "a2"], key=natural_key)
+    ['a2', 'a10']
+    """
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _runs(text)]
+
+
+def _runs(text: str) -> list[str]:
+    return re.findall(r"[0-9]+|[^0-9]+", text)
+
+
+def _list_files(data_dir: Path, text: str) -> dict[str, Path]:
+    """Return path by id for every file that fits the pattern, in the natural order of ids."""
+    pattern = FilePattern(text)
+    folder = data_dir / pattern.folder
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected files {text} in {data_dir}")
+    found: dict[str, Path] = {}
+    for path in data_dir.glob(re.sub(r"\{\w+\}", "*", text)):
+        values = pattern.match(path.relative_to(data_dir).as_posix())
+        if values is None:
+            continue
+        frame_id = "_".join(values.values())
+        if frame_id in found:
+            raise InputError(f"{path}: same id {frame_id} as {found[frame_id]}")
+        found[frame_id] = path
+    if not found:
+        raise InputError(f"{folder}: expected files {text} in {data_dir}, got none")
+    return {key: found[key] for key in sorted(found, key=natural_key)}
+
+
+def _check_pairs(
+    images: dict[str, Path], masks: dict[str, Path], data_dir: Path, spec: Spec
+) -> None:
+    for kind, others, pattern in (("mask", masks, spec.masks), ("image", images, spec.images)):
+        singles = [i for i in (images if kind == "mask" else masks) if i not in others]
+        if singles:
+            lonely = (images if kind == "mask" else masks)[singles[0]]
+            more = f" (and {len(singles) - 1} more)" if len(singles) > 1 else ""
+            raise InputError(
+                f"{lonely}: expected its {kind} as {data_dir / pattern}, got none{more}"
+            )
