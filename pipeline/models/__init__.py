@@ -1,0 +1,1 @@
+"""Networks and losses. Keras only, no call into a backend."""
