@@ -1,0 +1,163 @@
+"""The command line: check the arguments, call one stage, print its result."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.errors import InputError
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths
+from pipeline.runtime import quiet_tensorflow
+
+FILE = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """Commands in the order of the work; what a user can put right is one line, exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names as they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:  # a full disk, a folder without permission
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+class FoldChoice(click.ParamType):
+    """A fold's index or ``all``."""
+
+    name = "K|all"
+
+    def convert(self, value, param, ctx):
+        """Return an int, or "all"."""
+        if value == "all" or isinstance(value, int):
+            return value
+        if not value.isdecimal():
+            self.fail(f"expected a fold's index or all, got {value!r}", param, ctx)
+        return int(value)
+
+
+def _project() -> tuple[Params, Paths]:
+    paths = Paths(Path())
+    return load_params(paths.params), paths
+
+
+def _folds(params: Params, fold: int | str) -> list[int]:
+    return list(params.folds.indices) if fold == "all" else [fold]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="binary-mask-pipeline")
+def main() -> None:
+    """From raw frames to submission.csv, in the folder that holds params.yaml.
+
+    `dvc repro` runs every stage that is out of date; each is also a command here.
+    """
+    quiet_tensorflow()
+
+
+@main.command()
+@click.argument("competition")
+@click.option("--data", metavar="DIR", help="Folder of the raw files.")
+@click.option("--device", type=click.Choice(["cpu", "gpu"]), help="Size the parameters for it.")
+def init(competition: str, data: str | None, device: str | None) -> None:
+    """Write params.yaml for COMPETITION: a name or your own spec's .yaml file."""
+    from pipeline.stages import init as stage
+
+    click.echo(stage.run(Paths(Path()), competition, data_dir=data, device=device))
+
+
+@main.command()
+def sample() -> None:
+    """Make the embedded data set."""
+    from pipeline.stages import sample as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+def preprocess() -> None:
+    """Decode, check and resize every frame."""
+    from pipeline.stages import preprocess as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+def folds() -> None:
+    """Assign validation folds that share no subject."""
+    from pipeline.stages import folds as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+def weights() -> None:
+    """Get the pretrained weights of the encoder."""
+    from pipeline.stages import weights as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+@click.option("--fold", type=FoldChoice(), default="all", show_default=True)
+def train(fold: int | str) -> None:
+    """Train one fold's network, or all in turn."""
+    params, paths = _project()
+    from pipeline.stages import train as stage
+
+    for index in _folds(params, fold):
+        click.echo(stage.run(params, paths, index))
+
+
+@main.command()
+def tune() -> None:
+    """Choose threshold and smallest area on the out-of-fold maps."""
+    from pipeline.stages import tune as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+@click.option("--fold", type=FoldChoice(), default="all", show_default=True)
+def predict(fold: int | str) -> None:
+    """Predict the test frames with one fold's model, or the mean of all."""
+    params, paths = _project()
+    from pipeline.stages import predict as stage
+
+    click.echo(stage.run(params, paths, _folds(params, fold)))
+
+
+@main.command()
+def submit() -> None:
+    """Write and check submissions/submission.csv."""
+    from pipeline.stages import submit as stage
+
+    click.echo(stage.run(*_project()))
+
+
+@main.command()
+@click.argument("submission", type=FILE)
+def check(submission: Path) -> None:
+    """Verify a submission's header, ids, order and every run."""
+    from pipeline.stages import submit as stage
+
+    click.echo(stage.check(*_project(), submission))
+
+
+@main.command()
+@click.argument("submission", type=FILE)
+@click.argument("truth", type=FILE)
+@click.option("--per-image", type=FILE, metavar="CSV", help="Write every image's score there.")
+def score(submission: Path, truth: Path, per_image: Path | None) -> None:
+    """Score SUBMISSION against TRUTH, a CSV of run lengths or a folder of masks."""
+    from pipeline.stages import score as stage
+
+    click.echo(stage.run(*_project(), submission, truth, per_image=per_image))

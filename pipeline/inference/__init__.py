@@ -1,0 +1,1 @@
+"""From a trained ensemble to probability maps."""

@@ -1,0 +1,94 @@
+"""Probability maps of an ensemble over folds and views, in constant memory."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy.special import expit
+
+from pipeline.atomic import atomic_file
+from pipeline.dataset.store import create_map
+from pipeline.errors import InputError
+from pipeline.inference.views import VIEWS
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load a trained network.
+
+    Raises
+    ------
+    InputError
+        There is none, or the file is damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such model; run: pipeline train --fold {path.stem[4:]}")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a model that can be loaded: {reason}") from error
+
+
+def predict_batch(
+    models: Sequence[keras.Model], frames: np.ndarray, *, views: Sequence[str]
+) -> np.ndarray:
+    """Return the mean foreground probability over models and views.
+
+    Parameters
+    ----------
+    models : sequence of keras.Model
+        Raw frames to logits.
+    frames : numpy.ndarray
+        uint8, (N, H, W, C).
+    views : sequence of str
+        Names from `VIEWS`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (N, H, W), in [0, 1].
+    """
+    total = np.zeros(frames.shape[:3], dtype=np.float32)
+    for name in views:
+        view = VIEWS[name]
+        changed = np.ascontiguousarray(view.apply(frames), dtype=np.float32)
+        for model in models:
+            total += view.invert(expit(model.predict_on_batch(changed)))[..., 0]
+    return total / (len(views) * len(models))
+
+
+def write_prob_maps(
+    path: Path,
+    models: Sequence[keras.Model],
+    images: np.ndarray,
+    rows: np.ndarray,
+    *,
+    views: Sequence[str],
+    batch_size: int,
+    advance: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Predict the frames of `rows` into a ``.npy`` file, uint8 (len(rows), H, W), 255 for 1.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced when the last frame is written.
+    images : numpy.ndarray
+        uint8, (N, H, W, C); a memory map.
+    advance : callable
+        Called with the number of frames after each batch.
+
+    Raises
+    ------
+    OSError
+        The disk is full. `path` is then as it was.
+    """
+    with atomic_file(path) as beside:
+        maps = create_map(beside, (len(rows), *images.shape[1:3]))
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            probability = predict_batch(models, images[batch], views=views)
+            maps[start : start + len(batch)] = np.rint(255 * probability)
+            advance(len(batch))
+        maps.flush()

@@ -1,0 +1,83 @@
+"""Where each artefact lives."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The artefacts of a project whose `params.yaml` and `dvc.yaml` lie in `root`."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """Every parameter."""
+        return self.root / "params.yaml"
+
+    @property
+    def sample(self) -> Path:
+        """The embedded data set."""
+        return self.root / "data" / "raw" / "sample"
+
+    @property
+    def processed(self) -> Path:
+        """Frames at network size: a store in each of `train` and `test`."""
+        return self.root / "data" / "processed"
+
+    @property
+    def train_store(self) -> Path:
+        """Training frames and masks."""
+        return self.processed / "train"
+
+    @property
+    def test_store(self) -> Path:
+        """Test frames."""
+        return self.processed / "test"
+
+    @property
+    def folds(self) -> Path:
+        """Table of id and fold."""
+        return self.root / "data" / "folds.csv"
+
+    @property
+    def encoder(self) -> Path:
+        """Pretrained weights of the encoder; without arrays where none are wanted."""
+        return self.root / "models" / "encoder.npz"
+
+    def model(self, fold: int) -> Path:
+        """Return the best model of a fold."""
+        return self.root / "models" / "folds" / f"fold{fold}.keras"
+
+    def oof(self, fold: int) -> Path:
+        """Return the probability maps of a fold's own validation frames."""
+        return self.root / "data" / "oof" / f"fold{fold}.npy"
+
+    def training_log(self, fold: int) -> Path:
+        """Return the folder of a fold's metrics per epoch."""
+        return self.root / "reports" / "training" / f"fold{fold}"
+
+    @property
+    def cutoffs(self) -> Path:
+        """The tuned cut-offs."""
+        return self.root / "models" / "cutoffs.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The out-of-fold scores."""
+        return self.root / "reports" / "metrics.json"
+
+    @property
+    def threshold_curve(self) -> Path:
+        """Out-of-fold score at every threshold."""
+        return self.root / "reports" / "thresholds.csv"
+
+    @property
+    def test_maps(self) -> Path:
+        """The ensemble's probability maps of the test frames."""
+        return self.root / "data" / "predictions" / "test.npy"
+
+    @property
+    def submission(self) -> Path:
+        """The file to upload."""
+        return self.root / "submissions" / "submission.csv"

@@ -1,0 +1,78 @@
+"""Write params.yaml for a competition."""
+
+from pathlib import Path
+from string import Template
+
+from pipeline.atomic import write_text
+from pipeline.competitions.spec import Spec, known_specs, load_spec
+from pipeline.errors import InputError
+from pipeline.params import load_params
+from pipeline.paths import Paths
+
+TEMPLATE = Path(__file__).parents[1] / "params.template.yaml"
+
+
+def run(paths: Paths, competition: str, *, data_dir: str | None, device: str | None) -> str:
+    """Write a complete, commented params.yaml; keep a changed one beside; return what to do next.
+
+    Raises
+    ------
+    InputError
+        The competition is unknown or has no preset for the device.
+    """
+    text = render_params(competition, data_dir=data_dir, device=device)
+    kept = ""
+    if paths.params.exists() and not _is_pristine(paths.params):
+        old = _free_name(paths.params)
+        paths.params.rename(old)
+        kept = f" (your changed one is now {old})"
+    write_text(paths.params, text)
+    return f"{paths.params}: {competition}, raw files in {load_params(paths.params).data_dir}{kept}"
+
+
+def render_params(
+    competition: str, *, data_dir: str | None = None, device: str | None = None
+) -> str:
+    """Return the text of params.yaml for a competition.
+
+    Parameters
+    ----------
+    competition : str
+        The name of a spec that comes with the project, or the path of a ``.yaml`` file.
+    data_dir : str, optional
+        Folder of the raw files; ``data/raw/NAME`` by default.
+    device : {"cpu", "gpu"}, optional
+        Which of the spec's presets; the first by default.
+    """
+    spec = load_spec(competition)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        _preset(spec, competition, device),
+        competition=competition,
+        title=spec.title,
+        data_dir=data_dir or f"data/raw/{Path(competition).stem}",
+    )
+
+
+def _preset(spec: Spec, competition: str, device: str | None) -> dict[str, int]:
+    device = device or next(iter(spec.presets))
+    if device not in spec.presets:
+        known = ", ".join(spec.presets)
+        raise InputError(f"{competition}: expected a preset for {device}, got {known} only")
+    return spec.presets[device].model_dump()
+
+
+def _is_pristine(path: Path) -> bool:
+    """Tell whether a params.yaml is as `pipeline init` writes it for some known competition."""
+    text = path.read_text(encoding="utf-8")
+    return any(
+        text == render_params(name, device=device)
+        for name in known_specs()
+        for device in load_spec(name).presets
+    )
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (name := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+        number += 1
+    return name

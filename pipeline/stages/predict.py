@@ -1,0 +1,34 @@
+"""Predict the test frames with every fold's model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.dataset.store import open_store
+from pipeline.inference.predict import load_model, write_prob_maps
+from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.progress import progress_bar
+from pipeline.stages.train import check_fold
+
+
+def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
+    """Write the mean probability maps of these folds' models; return what was written."""
+    for fold in folds:
+        check_fold(params, fold)
+    store = open_store(paths.test_store, **params.preprocess.model_dump())
+    models = [load_model(paths.model(fold)) for fold in folds]
+    with progress_bar("Test frames", len(store.index)) as advance:
+        write_prob_maps(
+            paths.test_maps,
+            models,
+            store.images,
+            np.arange(len(store.index)),
+            views=params.predict.views,
+            batch_size=params.predict.batch_size,
+            advance=advance,
+        )
+    return (
+        f"{paths.test_maps}: {len(store.index)} maps, mean of folds"
+        f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
+    )
