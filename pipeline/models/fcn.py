@@ -1,20 +1,39 @@
 """Fully convolutional networks on VGG-16: FCN-32s to the extended FCN-2s."""
 
+from typing import Literal
+
 import keras
 import numpy as np
 from keras import layers
+from scipy.special import logit
 
 from pipeline.models.vgg16 import vgg16_pools
 
 FINAL_STRIDES = (2, 4, 8, 16, 32)
+HEADS = ("score", "fc")
+UPSAMPLINGS = ("learned", "frozen")
 
 
-def build_fcn(*, channels: int = 1, final_stride: int = 2, width: int = 64) -> keras.Model:
+def build_fcn(
+    *,
+    channels: int = 1,
+    final_stride: int = 2,
+    head: Literal["score", "fc"] = "score",
+    head_width: int = 4096,
+    dropout: float = 0.5,
+    width: int = 64,
+    upsampling: Literal["learned", "frozen"] = "learned",
+    refine: bool = False,
+    finest_skip: bool = True,
+    scale_skips: bool = False,
+    l2: float = 0.0,
+    prior: float = 0.05,
+) -> keras.Model:
     """Build the member of the FCN family whose last upsampling is by `final_stride`.
 
     From pool5, 2x transposed convolutions lead up, each summed with the 1x1-scored pooling of
-    its stride; the last step upsamples the logits by `final_stride`. With 8, 16 and 32 these are
-    FCN-8s, -16s and -32s; with 2 it is the extended FCN with five 2x upsamplings.
+    its stride; the last one upsamples the logits by `final_stride`. With 32, 16 and 8 these are
+    FCN-32s, -16s and -8s; with 2 it is the extended FCN of five 2x upsamplings.
 
     Parameters
     ----------
@@ -22,8 +41,24 @@ def build_fcn(*, channels: int = 1, final_stride: int = 2, width: int = 64) -> k
         Grey or RGB frames.
     final_stride : {2, 4, 8, 16, 32}
         The finest pooling that is fused has this stride.
+    head : {"score", "fc"}
+        On pool5 a 1x1 convolution, after VGG's fc6 and fc7 as 7x7 and 1x1 convolutions or not.
+    head_width, dropout
+        Channels and dropout rate of fc6 and fc7.
     width : int
         Channels of the decoder: 1 as published, or wider.
+    upsampling : {"learned", "frozen"}
+        Whether training changes the bilinear kernels of the transposed convolutions.
+    refine : bool
+        A 3x3 convolution with ReLU after each fusion, against aliasing, as in feature pyramids.
+    finest_skip : bool
+        Whether the pooling of `final_stride` is fused, which takes the most memory.
+    scale_skips : bool
+        Multiply pool4 by 1e-2, pool3 by 1e-4 and so on, as in FCN's training all at once.
+    l2 : float
+        L2 penalty on the kernels of all convolutions.
+    prior : float
+        Foreground probability of a pixel at the start of training (Lin et al., 2017).
 
     Returns
     -------
@@ -39,23 +74,41 @@ def build_fcn(*, channels: int = 1, final_stride: int = 2, width: int = 64) -> k
     References
     ----------
     Shelhamer, Long, Darrell, *Fully Convolutional Networks for Semantic Segmentation*, 2016.
+    Lin et al., *Feature Pyramid Networks for Object Detection*, 2016.
+    Lin et al., *Focal Loss for Dense Object Detection*, 2017.
     """
-    if final_stride not in FINAL_STRIDES:
-        raise ValueError(f"final_stride: expected one of {FINAL_STRIDES}, got {final_stride}")
+    _check_choice("final_stride", final_stride, FINAL_STRIDES)
+    _check_choice("head", head, HEADS)
+    _check_choice("upsampling", upsampling, UPSAMPLINGS)
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    up = {"trainable": upsampling == "learned", "kernel_regularizer": penalty}
     frames = keras.Input((None, None, channels), name="frames")
-    *skips, pool5 = vgg16_pools(frames)
-    x = layers.Conv2D(width, 1, name="score_pool5")(pool5)
+    *skips, x = vgg16_pools(frames, kernel_regularizer=penalty)
+    if head == "fc":
+        x = _fully_connected(x, head_width, dropout, penalty)
+    x = layers.Conv2D(width, 1, kernel_regularizer=penalty, name="score_pool5")(x)
     for block in (4, 3, 2, 1):
         if 2**block < final_stride:
             break
-        x = _upsample(width, 2, name=f"upsample_pool{block}")(x)
-        # Skips start at zero: training begins as FCN-32s and takes in the finer ones as they help.
-        skip = layers.Conv2D(width, 1, kernel_initializer="zeros", name=f"score_pool{block}")
-        x = layers.Add(name=f"fuse_pool{block}")([x, skip(skips[block - 1])])
+        x = _upsample(width, 2, name=f"upsample_pool{block}", **up)(x)
+        if 2**block > final_stride or finest_skip:
+            scale = 100.0 ** (block - 5) if scale_skips else 1.0
+            x = _fuse(x, skips[block - 1], width, scale, penalty, name=f"pool{block}")
+        if refine:
+            x = layers.Conv2D(
+                width,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                kernel_regularizer=penalty,
+                name=f"refine_pool{block}",
+            )(x)
     # Logits in float32: bfloat16 would round probabilities to steps of about one percent.
     if width > 1:
-        x = layers.Conv2D(1, 1, dtype="float32", name="score")(x)
-    logits = _upsample(1, final_stride, dtype="float32", name="logits")(x)
+        x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
+    x = _upsample(1, final_stride, dtype="float32", name="upsample_frame", **up)(x)
+    logits = layers.Rescaling(1.0, offset=float(logit(prior)), dtype="float32", name="logits")(x)
     return keras.Model(frames, logits, name=f"fcn{final_stride}s")
 
 
@@ -72,7 +125,41 @@ class BilinearKernel(keras.initializers.Initializer):
         return keras.ops.convert_to_tensor(kernel, dtype=dtype)
 
 
-def _upsample(channels: int, factor: int, **options: str) -> layers.Layer:
+def _check_choice(name: str, value: object, known: tuple) -> None:
+    if value not in known:
+        raise ValueError(f"{name}: expected one of {known}, got {value!r}")
+
+
+def _fully_connected(x, width: int, dropout: float, penalty):
+    for name, size in (("fc6", 7), ("fc7", 1)):
+        x = layers.Conv2D(
+            width,
+            size,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            kernel_regularizer=penalty,
+            name=name,
+        )(x)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return x
+
+
+def _fuse(x, skip, width: int, scale: float, penalty, *, name: str):
+    if scale != 1.0:
+        skip = layers.Rescaling(scale, name=f"scale_{name}")(skip)
+    # Skips start at zero: training begins as FCN-32s and takes in the finer ones as they help.
+    score = layers.Conv2D(
+        width,
+        1,
+        kernel_initializer="zeros",
+        kernel_regularizer=penalty,
+        name=f"score_{name}",
+    )
+    return layers.Add(name=f"fuse_{name}")([x, score(skip)])
+
+
+def _upsample(channels: int, factor: int, **options) -> layers.Layer:
     return layers.Conv2DTranspose(
         channels,
         2 * factor,

@@ -59,25 +59,80 @@ class DiceCrossEntropyLoss(DiceLoss):
 LOSSES = {"dice": DiceLoss, "dice_bce": DiceCrossEntropyLoss}
 
 
-class MeanDice(keras.metrics.Metric):
-    """Mean over images of the Dice score at probability 0.5, 1 where both masks are empty."""
+class _MeanOverImages(keras.metrics.Metric):
+    """Mean of a value per image, from masks and logits (N, H, W, 1) at probability 0.5."""
 
-    def __init__(self, name: str = "dice") -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name=name, dtype="float32")
         self.total = self.add_weight(name="total", initializer="zeros")
         self.count = self.add_weight(name="count", initializer="zeros")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch of masks and logits (N, H, W, 1)."""
-        predicted = ops.cast(y_pred > 0, self.dtype)
+        """Add a batch."""
         y_true = ops.cast(y_true, self.dtype)
-        overlap = ops.sum(y_true * predicted, axis=(1, 2, 3))
-        areas = ops.sum(y_true + predicted, axis=(1, 2, 3))
-        # Both empty: the metric's rule.
-        scores = ops.where(areas > 0, 2 * overlap / ops.maximum(areas, 1), 1.0)
-        self.total.assign_add(ops.sum(scores))
-        self.count.assign_add(ops.cast(ops.shape(scores)[0], self.dtype))
+        values, weights = self.values(y_true, ops.cast(y_pred > 0, self.dtype))
+        self.total.assign_add(ops.sum(values * weights))
+        self.count.assign_add(ops.sum(weights))
+
+    def values(self, y_true, y_pred):
+        """Return each image's value and its weight, 0 or 1, both (N,)."""
+        raise NotImplementedError
 
     def result(self):
-        """Return the mean so far."""
+        """Return the mean so far, 0 before the first image."""
         return self.total / ops.maximum(self.count, 1)
+
+
+def _dice_per_image(y_true, y_pred):
+    overlap = ops.sum(y_true * y_pred, axis=(1, 2, 3))
+    areas = ops.sum(y_true + y_pred, axis=(1, 2, 3))
+    # Both empty: the metric's rule.
+    return ops.where(areas > 0, 2 * overlap / ops.maximum(areas, 1), 1.0)
+
+
+class MeanDice(_MeanOverImages):
+    """Dice score, 1 where both masks are empty: the competition's rule, at network size."""
+
+    def __init__(self) -> None:
+        super().__init__("dice")
+
+    def values(self, y_true, y_pred):
+        """Every image counts."""
+        dice = _dice_per_image(y_true, y_pred)
+        return dice, ops.ones_like(dice)
+
+
+class DiceOnPositives(_MeanOverImages):
+    """Dice score of the images whose true mask is not empty."""
+
+    def __init__(self) -> None:
+        super().__init__("dice_positive")
+
+    def values(self, y_true, y_pred):
+        """Images with an empty mask don't count."""
+        positive = ops.cast(ops.any(y_true > 0, axis=(1, 2, 3)), self.dtype)
+        return _dice_per_image(y_true, y_pred), positive
+
+
+class EmptyShare(_MeanOverImages):
+    """Share of images predicted empty."""
+
+    def __init__(self) -> None:
+        super().__init__("empty")
+
+    def values(self, y_true, y_pred):
+        """Every image counts."""
+        empty = ops.cast(ops.all(y_pred == 0, axis=(1, 2, 3)), self.dtype)
+        return empty, ops.ones_like(empty)
+
+
+class ForegroundShare(_MeanOverImages):
+    """Share of pixels predicted foreground."""
+
+    def __init__(self) -> None:
+        super().__init__("foreground")
+
+    def values(self, y_true, y_pred):
+        """Every image counts."""
+        foreground = ops.mean(y_pred, axis=(1, 2, 3))
+        return foreground, ops.ones_like(foreground)

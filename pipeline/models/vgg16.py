@@ -9,7 +9,9 @@ from pipeline.models.pretrained import VGG_MEAN, EncoderWeights
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
-def vgg16_pools(frames: keras.KerasTensor) -> list[keras.KerasTensor]:
+def vgg16_pools(
+    frames: keras.KerasTensor, *, kernel_regularizer: keras.regularizers.Regularizer | None = None
+) -> list[keras.KerasTensor]:
     """Return the outputs of the five poolings, at strides 2, 4, 8, 16 and 32.
 
     Parameters
@@ -32,6 +34,7 @@ def vgg16_pools(frames: keras.KerasTensor) -> list[keras.KerasTensor]:
                 padding="same",
                 activation="relu",
                 kernel_initializer="he_normal",
+                kernel_regularizer=kernel_regularizer,
                 name=f"block{block}_conv{i}",
             )(x)
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)

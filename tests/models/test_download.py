@@ -61,9 +61,7 @@ def keras_site(monkeypatch, weights):
     site.content = keras_h5(weights, "{}_W_1:0", "{}_b_1:0")
     thread = threading.Thread(target=site.http.serve_forever, args=(0.01,))
     thread.start()
-    monkeypatch.setattr(
-        download, "KERAS_URL", f"http://127.0.0.1:{site.http.server_port}/notop.h5"
-    )
+    monkeypatch.setattr(download, "KERAS_URL", f"http://127.0.0.1:{site.http.server_port}/notop.h5")
     monkeypatch.setattr(download, "KERAS_MD5", hashlib.md5(site.content).hexdigest())
     yield site
     site.http.shutdown()
