@@ -12,7 +12,7 @@ _RENAME_EXCHANGE = 2
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
     """Yield a path beside `path`; what was written there takes its place on success.
 
     Parameters
@@ -20,6 +20,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     path : Path
         The file to create or replace. Its folder is created where it is missing. The yielded
         path has the same suffixes, so that writers which look at them work.
+    sync : bool
+        Wait until the disk has it, so that a power cut leaves the old or the new one too.
 
     Raises
     ------
@@ -30,7 +32,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     beside = _beside(path)
     try:
         yield beside
-        _sync(beside)
+        if sync:
+            _sync(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -85,6 +88,7 @@ def _exchange(a: Path, b: Path) -> None:
         if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
             return
     aside = b.with_name(f".old-{b.name}")
+    shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
     b.rename(aside)
     a.rename(b)
     aside.rename(a)

@@ -7,7 +7,7 @@ import click
 from pipeline.errors import InputError
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
-from pipeline.runtime import quiet_tensorflow
+from pipeline.runtime import start_keras
 
 FILE = click.Path(path_type=Path)
 
@@ -60,7 +60,6 @@ def main() -> None:
 
     `dvc repro` runs every stage that is out of date; each is also a command here.
     """
-    quiet_tensorflow()
 
 
 @main.command()
@@ -108,13 +107,15 @@ def weights() -> None:
 
 @main.command()
 @click.option("--fold", type=FoldChoice(), default="all", show_default=True)
-def train(fold: int | str) -> None:
-    """Train one fold's network, or all in turn."""
+@click.option("--restart", is_flag=True, help="Start anew; a killed training is not continued.")
+def train(fold: int | str, restart: bool) -> None:
+    """Train one fold's network, or all in turn; a killed training goes on by itself."""
     params, paths = _project()
+    start_keras()
     from pipeline.stages import train as stage
 
     for index in _folds(params, fold):
-        click.echo(stage.run(params, paths, index))
+        click.echo(stage.run(params, paths, index, restart=restart))
 
 
 @main.command()
@@ -130,6 +131,7 @@ def tune() -> None:
 def predict(fold: int | str) -> None:
     """Predict the test frames with one fold's model, or the mean of all."""
     params, paths = _project()
+    start_keras()
     from pipeline.stages import predict as stage
 
     click.echo(stage.run(params, paths, _folds(params, fold)))

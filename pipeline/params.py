@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from pipeline.validation import Section, read_yaml, validate
 
@@ -24,7 +24,7 @@ def _multiple_of_32(value: int) -> int:
     return value
 
 
-Length = Annotated[int, BeforeValidator(_multiple_of_32)]
+Length = Annotated[int, AfterValidator(_multiple_of_32)]
 
 
 class Sample(Section):
@@ -59,9 +59,29 @@ class Folds(Section):
 class Model(Section):
     """The network."""
 
-    final_stride: Literal[2, 4, 8, 16, 32]
-    width: Count
     encoder_weights: str
+    final_stride: Literal[2, 4, 8, 16, 32]
+    head: Literal["score", "fc"]
+    head_width: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    width: Count
+    upsampling: Literal["learned", "frozen"]
+    refine: bool
+    finest_skip: bool
+    scale_skips: bool
+    l2: Annotated[float, Field(ge=0)]
+    prior: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Stage(Section):
+    """A phase of training before the last one."""
+
+    final_stride: Literal[2, 4, 8, 16, 32]
+    epochs: Count
+    learning_rate: Rate
+    frozen: Annotated[
+        tuple[Literal["encoder", "head", "upsampling"], ...], BeforeValidator(_listed)
+    ]
 
 
 class Train(Section):
@@ -71,19 +91,23 @@ class Train(Section):
     batch_size: Count
     learning_rate: Rate
     warmup_epochs: Annotated[float, Field(ge=0)]
+    encoder_rate: Annotated[float, Field(gt=0, le=1)]
+    earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(_listed)]
     loss: Literal["dice", "dice_bce"]
     dice_over: Literal["image", "batch"]
     augmentation: Literal["none", "light"]
+    clip_norm: Rate | None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
+    patience: Count | None
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
-    @model_validator(mode="after")
-    def _warmup_ends(self) -> "Train":
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs: expected less than epochs ({self.epochs}),"
-                f" got {self.warmup_epochs}"
-            )
-        return self
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _warmup_ends(cls, value: float, info: ValidationInfo) -> float:
+        epochs = info.data.get("epochs")  # absent where it is at fault itself
+        if epochs is not None and value >= epochs:
+            raise ValueError(f"expected less than epochs ({epochs}), got {value}")
+        return value
 
 
 class Predict(Section):
@@ -98,7 +122,7 @@ class Params(Section):
 
     competition: str
     data_dir: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=4_294_966)]  # a fold's is seed * 1000 + fold, 32 bits
     sample: Sample
     preprocess: Preprocess
     folds: Folds

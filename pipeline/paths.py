@@ -53,6 +53,10 @@ class Paths:
         """Return the probability maps of a fold's own validation frames."""
         return self.root / "data" / "oof" / f"fold{fold}.npy"
 
+    def checkpoints(self, fold: int) -> Path:
+        """Return the folder from which a killed training of a fold goes on."""
+        return self.root / ".train" / f"fold{fold}"
+
     def training_log(self, fold: int) -> Path:
         """Return the folder of a fold's metrics per epoch."""
         return self.root / "reports" / "training" / f"fold{fold}"

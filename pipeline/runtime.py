@@ -1,12 +1,44 @@
 """What the device does best: precision, compilation, quiet logs."""
 
 import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up notes off the screen; call before its import."""
+def start_keras() -> None:
+    """Import Keras and find its devices, without TensorFlow's notes on the screen.
+
+    TensorFlow prints them before it looks at ``TF_CPP_MIN_LOG_LEVEL``. Where the start fails they
+    are shown.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _shown_on_failure():
+        import keras
+
+        keras.distribution.list_devices()
+
+
+@contextmanager
+def _shown_on_failure() -> Iterator[None]:
+    """Hold back what native code writes to stderr; show it if an exception comes."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            with os.fdopen(os.dup(stderr), "wb") as screen:
+                shutil.copyfileobj(held, screen)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def has_gpu() -> bool:

@@ -1,7 +1,13 @@
 """Train one fold."""
 
+import hashlib
+import json
+from pathlib import Path
+
+import filelock
 import keras
 import numpy as np
+from dvclive import Live
 
 from pipeline import runtime
 from pipeline.atomic import atomic_file
@@ -17,17 +23,32 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.folds import read_folds
-from pipeline.training.fit import fit
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.fit import Settings, fit
+from pipeline.training.phases import Phase
 
 
-def run(params: Params, paths: Paths, fold: int) -> str:
-    """Write the fold's best model and its out-of-fold probability maps; return what was written."""
+def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> str:
+    """Write the fold's best model and its out-of-fold probability maps; return what was written.
+
+    Parameters
+    ----------
+    restart : bool
+        Start anew, also where a killed training of the same data and parameters could go on.
+
+    Raises
+    ------
+    InputError
+        An artefact is missing or at fault, or the fold is being trained by another process.
+    """
     check_fold(params, fold)
     store = open_store(paths.train_store, **params.preprocess.model_dump())
     folds = read_folds(params, paths, store.index)
     rows = np.arange(len(folds))
     training, validation = rows[folds != fold], rows[folds == fold]
-    score = _fit_fold(params, paths, fold, store, training, validation)
+    with _only_process(paths.checkpoints(fold), fold):
+        checkpoints = _prepare_checkpoints(params, paths, fold, restart=restart)
+        score = _fit_fold(params, paths, fold, store, training, validation, checkpoints)
     with progress_bar("Out-of-fold maps", len(validation)) as advance:
         write_prob_maps(
             paths.oof(fold),
@@ -47,6 +68,46 @@ def check_fold(params: Params, fold: int) -> None:
         raise InputError(f"fold: expected one of {list(params.folds.indices)}, got {fold}")
 
 
+def _only_process(folder: Path, fold: int) -> filelock.BaseFileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"), blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise InputError(f"fold {fold}: another process is training it") from error
+    return lock
+
+
+def _prepare_checkpoints(params: Params, paths: Paths, fold: int, *, restart: bool) -> Checkpoints:
+    checkpoints = Checkpoints(paths.checkpoints(fold), _fingerprint(params, paths, fold))
+    if restart:
+        checkpoints.clear()
+    aside = checkpoints.prepare()
+    if aside is not None:
+        print(f"checkpoints of other data or parameters set aside: {aside}")
+    return checkpoints
+
+
+def _fingerprint(params: Params, paths: Paths, fold: int) -> str:
+    """Return a text that differs where data, parameters or versions do."""
+    parts = {
+        "fold": fold,
+        "params": params.model_dump(include={"seed", "preprocess", "model", "train"}),
+        "precision": runtime.choose_precision(params.train.precision),
+        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+    }
+    files = [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; run: dvc repro")
+        digest = hashlib.sha256()
+        with file.open("rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+        parts[file.name] = digest.hexdigest()
+    return json.dumps(parts, indent=2, sort_keys=True)
+
+
 def _fit_fold(
     params: Params,
     paths: Paths,
@@ -54,36 +115,53 @@ def _fit_fold(
     store: Store,
     training: np.ndarray,
     validation: np.ndarray,
+    checkpoints: Checkpoints,
 ) -> float:
     settings = params.train
     keras.utils.set_random_seed(params.seed * 1000 + fold)
     keras.config.set_dtype_policy(runtime.choose_precision(settings.precision))
-    model = build_fcn(
-        channels=params.preprocess.channels,
-        final_stride=params.model.final_stride,
-        width=params.model.width,
-    )
-    set_encoder_weights(model, load_encoder_weights(paths.encoder))
-    score = fit(
-        model,
-        TrainingBatches(
-            store.images,
-            store.masks,
-            training,
-            batch_size=settings.batch_size,
-            augmentation=settings.augmentation,
-            seed=params.seed,
-            fold=fold,
-        ),
-        ValidationBatches(
-            store.images, store.masks, validation, batch_size=params.predict.batch_size
-        ),
-        loss=LOSSES[settings.loss](over=settings.dice_over),
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        warmup_epochs=settings.warmup_epochs,
-        log_dir=paths.training_log(fold),
-    )
+    options = params.model.model_dump(exclude={"encoder_weights", "final_stride"})
+    encoder_weights = load_encoder_weights(paths.encoder)
+
+    def build(final_stride: int) -> keras.Model:
+        model = build_fcn(channels=params.preprocess.channels, final_stride=final_stride, **options)
+        set_encoder_weights(model, encoder_weights)
+        return model
+
+    with Live(str(paths.training_log(fold)), save_dvc_exp=False, dvcyaml=None) as live:
+        model, score = fit(
+            build,
+            _phases(params),
+            TrainingBatches(
+                store.images,
+                store.masks,
+                training,
+                batch_size=settings.batch_size,
+                augmentation=settings.augmentation,
+                seed=params.seed,
+                fold=fold,
+            ),
+            ValidationBatches(
+                store.images, store.masks, validation, batch_size=params.predict.batch_size
+            ),
+            settings=Settings(
+                loss=LOSSES[settings.loss](over=settings.dice_over),
+                warmup_epochs=settings.warmup_epochs,
+                encoder_rate=settings.encoder_rate,
+                clip_norm=settings.clip_norm,
+                ema=settings.ema,
+                patience=settings.patience,
+            ),
+            checkpoints=checkpoints,
+            live=live,
+        )
+        live.summary["best_dice"] = score
     with atomic_file(paths.model(fold)) as beside:
         model.save(beside)
     return score
+
+
+def _phases(params: Params) -> list[Phase]:
+    earlier = [Phase(**stage.model_dump()) for stage in params.train.earlier_stages]
+    last = Phase(params.model.final_stride, params.train.epochs, params.train.learning_rate)
+    return [*earlier, last]

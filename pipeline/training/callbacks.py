@@ -1,0 +1,170 @@
+"""What happens after each epoch: keep the best, note it, warn, and save."""
+
+import math
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+import keras
+import numpy as np
+from dvclive import Live
+
+from pipeline.errors import InputError
+from pipeline.training.checkpoint import Checkpoints
+
+STUCK_EPOCHS = 3
+
+
+@dataclass
+class Progress:
+    """How far a training is; what a checkpoint holds besides arrays.
+
+    Attributes
+    ----------
+    phase, epoch : int
+        The phase that runs and how many of its epochs are done.
+    best : float
+        The best validation score of this phase.
+    waited : int
+        Epochs since then.
+    history : list of dict
+        The metrics of every epoch of all phases.
+    """
+
+    phase: int = 0
+    epoch: int = 0
+    best: float = -math.inf
+    waited: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Keep the weights of the phase's best validation score, and stop after `patience` epochs.
+
+    Stands before Keras' SwapEMAWeights, so that it sees the averaged weights.
+    """
+
+    def __init__(self, progress: Progress, weights: list[np.ndarray], patience: int | None) -> None:
+        super().__init__()
+        self.progress, self.weights, self.patience = progress, weights, patience
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Compare this epoch's score."""
+        score = float(logs["dice"])
+        self.progress.waited += 1
+        if score > self.progress.best:
+            self.progress.best, self.progress.waited = score, 0
+            self.weights[:] = self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Stop where nothing got better for long."""
+        if self.patience is not None and self.progress.waited >= self.patience:
+            print(f"no better epoch for {self.patience}: stopped early")
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Go back to the best epoch."""
+        self.model.set_weights(self.weights)
+
+
+class Watch(keras.callbacks.Callback):
+    """Stop at a loss that is no number; say what each epoch brought, and when it is stuck."""
+
+    def __init__(self, progress: Progress, images: int, epochs: int) -> None:
+        super().__init__()
+        self.progress, self.images, self.epochs = progress, images, epochs
+        self.spent = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self.begun = self.trained = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise InputError where the loss is not finite."""
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"train: the loss is {float(logs['loss'])} at batch {batch + 1} of epoch"
+                f" {len(self.progress.history) + 1}; try a lower train.learning_rate,"
+                " train.clip_norm: 1.0 or train.precision: float32"
+            )
+        self.trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Print one line."""
+        now = time.perf_counter()
+        rate = self.images / (self.trained - self.begun)
+        left = (now - self.begun) * (self.epochs - epoch - 1)
+        print(
+            f"epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f},"
+            f" validation Dice {logs['val_dice']:.4f}"
+            f" ({logs['val_dice_positive']:.4f} where there is a mask,"
+            f" {logs['val_empty']:.0%} predicted empty),"
+            f" {rate:.1f} images/s, {left / 60:.1f} min left"
+        )
+        self._warn_if_stuck(logs)
+
+    def _warn_if_stuck(self, logs: dict[str, float]) -> None:
+        recent = [*self.progress.history, logs][-STUCK_EPOCHS:]
+        for metric, what in (("val_empty", "empty"), ("val_foreground", "foreground only")):
+            if len(recent) == STUCK_EPOCHS and all(entry[metric] > 0.999 for entry in recent):
+                print(
+                    f"warning: every frame was predicted {what} for {STUCK_EPOCHS} epochs; try"
+                    " train.loss: dice_bce, or another train.learning_rate",
+                    file=sys.stderr,
+                )
+
+
+class LogEpoch(keras.callbacks.Callback):
+    """Note each epoch's metrics, and write them through DVCLive."""
+
+    def __init__(self, progress: Progress, live: Live) -> None:
+        super().__init__()
+        self.progress, self.live = progress, live
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write ``train/...`` and ``val/...``."""
+        self.progress.history.append({name: float(value) for name, value in logs.items()})
+        log_metrics(self.live, self.progress.history[-1])
+
+
+def log_metrics(live: Live, logs: dict[str, float]) -> None:
+    """Write one epoch's metrics as ``train/...`` and ``val/...``."""
+    for name, value in logs.items():
+        split, metric = ("val", name[4:]) if name.startswith("val_") else ("train", name)
+        live.log_metric(f"{split}/{metric}", value)
+    live.next_step()
+
+
+class SaveCheckpoint(keras.callbacks.Callback):
+    """Save everything that the next epoch depends on. Stands last."""
+
+    def __init__(
+        self, progress: Progress, best_weights: list[np.ndarray], checkpoints: Checkpoints
+    ) -> None:
+        super().__init__()
+        self.progress, self.best_weights = progress, best_weights
+        self.checkpoints = checkpoints
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save model, optimizer and best weights."""
+        self.progress.epoch = epoch + 1
+        state = pack(self.model, self.best_weights)
+        self.checkpoints.save(len(self.progress.history), state, asdict(self.progress))
+
+
+def pack(model: keras.Model, best_weights: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return everything that the next epoch depends on; random streams are model variables."""
+    groups = {
+        "model": [variable.numpy() for variable in model.variables],
+        "optimizer": [variable.numpy() for variable in model.optimizer.variables],
+        "best": best_weights,
+    }
+    return {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
+
+
+def unpack(model: keras.Model, state: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Set model and optimizer to a state of `pack`; return the best weights."""
+    for name, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for i, variable in enumerate(variables):
+            variable.assign(state[f"{name}/{i}"])
+    return [state[f"best/{i}"] for i in range(len(model.get_weights()))]

@@ -1,0 +1,52 @@
+"""A training as phases: one at once, or one after the other from coarse to fine."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import keras
+
+# Which layers a frozen part holds, by the beginning of their names.
+PARTS = {"encoder": ("block",), "head": ("fc6", "fc7"), "upsampling": ("upsample_",)}
+
+
+class Phase(NamedTuple):
+    """One part of a training.
+
+    Attributes
+    ----------
+    final_stride : int
+        Which member of the FCN family is trained.
+    epochs : int
+        Its length.
+    learning_rate : float
+        Its peak rate.
+    frozen : sequence of str
+        Names from `PARTS` that this phase leaves as they are.
+    """
+
+    final_stride: int
+    epochs: int
+    learning_rate: float
+    frozen: Sequence[str] = ()
+
+
+def freeze(model: keras.Model, parts: Iterable[str]) -> None:
+    """Keep the layers of these parts from being trained; call before compiling."""
+    beginnings = tuple(beginning for part in parts for beginning in PARTS[part])
+    for layer in model.layers:
+        if beginnings and layer.name.startswith(beginnings):
+            layer.trainable = False
+
+
+def carry_over(source: keras.Model, target: keras.Model) -> None:
+    """Copy the weights of every layer that both networks have by the same name and shape.
+
+    The last upsampling of two members of the FCN family differs in size, and stays as it is.
+    """
+    names = {layer.name for layer in target.layers}
+    for layer in source.layers:
+        if layer.name not in names or not layer.weights:
+            continue
+        twin = target.get_layer(layer.name)
+        if [v.shape for v in twin.weights] == [v.shape for v in layer.weights]:
+            twin.set_weights(layer.get_weights())

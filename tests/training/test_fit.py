@@ -1,0 +1,142 @@
+"""A training that is killed and goes on ends with the bits of one that is not."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.models.losses import DiceCrossEntropyLoss
+from pipeline.training.callbacks import Watch
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.phases import Phase, carry_over, freeze
+
+from .tiny import build, train
+
+ROOT = Path(__file__).parents[2]
+
+
+def start_program(folder, *moment):
+    command = [sys.executable, "-m", "tests.training.tiny", str(folder), *moment]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def assert_same_training(observed, expected):
+    assert observed[1] == expected[1]
+    assert observed[2] == expected[2]
+    for one, other in zip(observed[0], expected[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("undisturbed"))
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+def test_fit_interrupted_after_an_epoch_ends_with_the_same_bits(
+    epoch, undisturbed, tmp_path, monkeypatch
+):
+    saved = []
+    save, begin = Checkpoints.save, Watch.on_epoch_begin
+
+    def save_and_count(*args):
+        save(*args)
+        saved.append(args)
+
+    def stop_at_epoch(*args):
+        if len(saved) == epoch:
+            raise KilledError
+        begin(*args)
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_count)
+    monkeypatch.setattr(Watch, "on_epoch_begin", stop_at_epoch)
+    with pytest.raises(KilledError):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert len(saved) == epoch
+    assert_same_training(train(tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+def test_fit_sigkill_around_a_checkpoint_ends_with_the_same_bits(moment, undisturbed, tmp_path):
+    process = start_program(tmp_path, moment)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == -9, errors
+    assert_same_training(train(tmp_path), undisturbed)
+
+
+def test_fit_sigkill_at_random_moments_ends_with_the_same_bits(undisturbed, tmp_path, request):
+    """`pytest --kills 20` tries more moments; a start takes most of the time."""
+    rng = np.random.default_rng()
+    for _ in range(request.config.getoption("kills")):
+        process = start_program(tmp_path)
+        checkpoints = tmp_path / "checkpoints"
+        while process.poll() is None and not checkpoints.exists():
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 3))
+        process.kill()
+        process.communicate()
+    assert_same_training(train(tmp_path), undisturbed)
+
+
+def test_fit_finished_training_is_not_trained_again(undisturbed, tmp_path, capsys):
+    train(tmp_path)
+    capsys.readouterr()
+    assert_same_training(train(tmp_path), undisturbed)
+    assert "Epoch" not in capsys.readouterr().out
+
+
+def test_fit_other_parameters_start_anew(undisturbed, tmp_path):
+    train(tmp_path, phases=[Phase(2, 1, 1e-3)], fingerprint="other")
+    assert_same_training(train(tmp_path), undisturbed)
+
+
+def test_fit_loss_that_is_no_number_names_the_batch(tmp_path):
+    with pytest.raises(InputError, match=r"the loss is nan at batch \d of epoch 1; try a lower"):
+        train(tmp_path, phases=[Phase(2, 2, 1e30)])
+
+
+def test_fit_stops_early_after_patience(tmp_path):
+    # A rate of almost 0 changes nothing: the first epoch stays the best.
+    _, _, log = train(tmp_path, phases=[Phase(2, 9, 1e-12)], patience=2, ema=None)
+    assert len(log) == 1 + 3  # a header and three epochs
+
+
+def test_fit_keeps_the_weights_of_the_best_epoch(tmp_path):
+    _, score, log = train(tmp_path, phases=[Phase(2, 6, 3e-2)], ema=None)
+    assert score == max(float(value) for value in log[1:])
+
+
+def test_fit_stuck_on_empty_says_so(tmp_path, capsys):
+    class PushDown(DiceCrossEntropyLoss):
+        def call(self, y_true, y_pred):
+            return super().call(y_true * 0, y_pred)
+
+    train(tmp_path, phases=[Phase(2, 4, 1e-1)], loss=PushDown(), ema=None)
+    assert "every frame was predicted empty for 3 epochs" in capsys.readouterr().err
+
+
+def test_freeze_keeps_the_part_from_training():
+    model = build(2)
+    freeze(model, ["encoder"])
+    assert [variable.path.split("/")[0] for variable in model.trainable_variables] == ["score2"] * 2
+
+
+def test_carry_over_copies_layers_of_the_same_name_and_shape():
+    source, target = build(4), build(2)
+    before = target.get_layer("score2").get_weights()
+    carry_over(source, target)
+    np.testing.assert_array_equal(
+        target.get_layer("block1_conv1").kernel, source.get_layer("block1_conv1").kernel
+    )
+    np.testing.assert_array_equal(target.get_layer("score2").get_weights()[0], before[0])

@@ -1,0 +1,90 @@
+"""A training of a second: a network of three layers on eight frames of noise.
+
+Run as a program it trains in a folder and stops itself there and then if asked to:
+``python -m tests.training.tiny FOLDER [MOMENT]``.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from dvclive import Live
+
+from pipeline.dataset.batches import TrainingBatches, ValidationBatches
+from pipeline.models.losses import DiceCrossEntropyLoss
+from pipeline.training import checkpoint
+from pipeline.training.checkpoint import Checkpoints
+from pipeline.training.fit import Settings, fit
+from pipeline.training.phases import Phase
+
+PHASES = [Phase(4, 2, 1e-2, ["encoder"]), Phase(2, 3, 1e-2)]
+
+
+def build(final_stride):
+    """Return a network with dropout, whose random stream a checkpoint must hold too."""
+    frames = keras.Input((None, None, 1))
+    x = keras.layers.Rescaling(1 / 255)(frames)
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv1")(x)
+    x = keras.layers.Dropout(0.3)(x)
+    x = keras.layers.Conv2D(1, final_stride, padding="same", name=f"score{final_stride}")(x)
+    return keras.Model(frames, x)
+
+
+def train(folder, *, phases=PHASES, fingerprint="same", **changes):
+    """Train from the newest checkpoint in `folder`; return the weights, the score and the log."""
+    keras.utils.set_random_seed(1)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10, 16, 16, 1), dtype=np.uint8)
+    masks = (images[..., 0] > 200).astype(np.uint8)
+    rows = np.arange(10)
+    checkpoints = Checkpoints(folder / "checkpoints", fingerprint)
+    checkpoints.prepare()
+    options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5, **changes}
+    with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
+        model, score = fit(
+            build,
+            phases,
+            TrainingBatches(
+                images, masks, rows[:8], batch_size=2, augmentation="light", seed=3, fold=0
+            ),
+            ValidationBatches(images, masks, rows[8:], batch_size=2),
+            settings=Settings(**options),
+            checkpoints=checkpoints,
+            live=live,
+        )
+    log = (folder / "live" / "plots" / "metrics" / "val" / "dice.tsv").read_text()
+    return model.get_weights(), score, [line.split("\t")[-1] for line in log.splitlines()]
+
+
+def _kill_at(moment, write):
+    """Return a `write` that ends the process before, during or after the third checkpoint."""
+    calls = []
+
+    def killing(*args, **arrays):
+        calls.append(args)
+        if len(calls) == 3:
+            if moment == "during":
+                args[0].write_bytes(b"PK half a file")
+            if moment == "after":
+                write(*args, **arrays)
+                args[0].rename(args[0].with_name(args[0].name.removeprefix(".partial-")))
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(*args, **arrays)
+
+    return killing
+
+
+def _main(folder, moment=None):
+    if moment is not None:
+        checkpoint.np.savez = _kill_at(moment, np.savez)
+    weights, score, log = train(Path(folder))
+    np.savez(Path(folder) / "weights.npz", score, np.array(log), *weights)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        _main(*sys.argv[1:])
