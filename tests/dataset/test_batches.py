@@ -1,0 +1,78 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from pipeline.dataset.batches import TrainingBatches, ValidationBatches
+
+
+@pytest.fixture
+def arrays():
+    """Eleven 4x6 frames of which frame i is filled with i, and masks of odd frames."""
+    images = np.broadcast_to(np.arange(11, dtype=np.uint8)[:, None, None, None], (11, 4, 6, 1))
+    return images, (images[..., 0] % 2).astype(np.uint8)
+
+
+def make_batches(arrays, **changes):
+    options = {"batch_size": 4, "augmentation": "none", "seed": 5, "fold": 0, **changes}
+    return TrainingBatches(*arrays, np.arange(1, 11), **options)
+
+
+def frames_of(batches):
+    return [batches[i][0][:, 0, 0, 0].astype(int).tolist() for i in range(len(batches))]
+
+
+def test_training_batches_are_equal_in_size_and_drop_the_rest(arrays):
+    batches = make_batches(arrays)
+    assert len(batches) == 2  # 10 frames in batches of 4
+    frames = np.concatenate(frames_of(batches)).tolist()
+    assert len(set(frames)) == 8
+    assert set(frames) <= set(range(1, 11))
+
+
+def test_training_batches_arrays_are_raw_frames_and_binary_masks(arrays):
+    images, masks = make_batches(arrays)[0]
+    assert (images.shape, images.dtype) == ((4, 4, 6, 1), np.float32)
+    assert (masks.shape, masks.dtype) == ((4, 4, 6, 1), np.float32)
+    np.testing.assert_array_equal(masks, images % 2)
+
+
+def test_training_batches_next_epoch_has_another_order(arrays):
+    batches = make_batches(arrays)
+    first = frames_of(batches)
+    batches.on_epoch_end()
+    assert frames_of(batches) != first
+
+
+def test_training_batches_epoch_alone_decides_not_its_history(arrays):
+    batches = make_batches(arrays, augmentation="light")
+    frames_of(batches)
+    batches.on_epoch_end()
+    resumed = make_batches(arrays, augmentation="light")
+    resumed.epoch = 1
+    np.testing.assert_array_equal(batches[1][0], resumed[1][0])
+
+
+def test_training_batches_threads_do_not_change_a_batch(arrays):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (11, 16, 16, 1), dtype=np.uint8)
+    batches = make_batches((images, images[..., 0] // 128), augmentation="light", batch_size=1)
+    alone = [batches[i][0] for i in range(len(batches))]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: batches[i][0], range(len(batches))))
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_training_batches_folds_differ(arrays):
+    assert frames_of(make_batches(arrays, fold=0)) != frames_of(make_batches(arrays, fold=1))
+
+
+def test_training_batches_fewer_frames_than_a_batch_make_one(arrays):
+    batches = make_batches(arrays, batch_size=64)
+    assert len(batches) == 1
+    assert sorted(frames_of(batches)[0]) == list(range(1, 11))
+
+
+def test_validation_batches_hold_every_frame_in_order(arrays):
+    batches = ValidationBatches(*arrays, np.array([7, 2, 9]), batch_size=2)
+    assert frames_of(batches) == [[7, 2], [9]]
