@@ -10,9 +10,9 @@ from pipeline.errors import InputError
 
 
 class Section(BaseModel):
-    """Base of everything read from YAML: unknown keys and wrong types are refused."""
+    """Base of everything read from YAML: unknown keys, wrong types and infinity are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=Section)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -21,7 +21,11 @@ def _check_foreground(value: object) -> object:
     levels = range(256)
     if value == "nonzero" or (type(value) is int and value in levels[1:]):
         return value
-    if isinstance(value, list) and len(value) == 3 and all(level in levels for level in value):
+    if (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(level) is int and level in levels for level in value)
+    ):
         return tuple(value)
     raise ValueError(f"expected 1 to 255, an RGB colour [R, G, B] or nonzero, got {value!r}")
 
@@ -29,6 +33,7 @@ def _check_foreground(value: object) -> object:
 Foreground = Annotated[
     int | tuple[int, int, int] | Literal["nonzero"], BeforeValidator(_check_foreground)
 ]
+Length = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class FilePattern:
@@ -58,8 +63,12 @@ class FilePattern:
             raise ValueError(f"{text!r} names a placeholder twice")
         if text.startswith("/") or ".." in Path(text).parts:
             raise ValueError(f"{text!r} leaves the data folder")
+        if PurePosixPath(text).as_posix() != text:
+            raise ValueError(f"expected {PurePosixPath(text).as_posix()!r}, got {text!r}")
+        if "" in parts[2:-1:2]:
+            raise ValueError(f"{text!r} has nothing between two placeholders to tell them apart")
         self.text = text
-        self.names = frozenset(names)
+        self.names = tuple(names)
         self._regex = re.compile(
             "".join(
                 f"(?P<{part}>{_PLACEHOLDERS[part]})" if i % 2 else re.escape(part)
@@ -100,11 +109,11 @@ class SubmissionFormat(Section):
 class Preset(Section):
     """Parameters that `pipeline init` writes for one kind of device."""
 
-    height: int
-    width: int
+    height: Length
+    width: Length
     channels: Literal[1, 3] = 1
-    batch_size: int = 16
-    epochs: int
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    epochs: Annotated[int, Field(ge=1)]
 
 
 def _default_presets() -> dict[str, Preset]:
@@ -127,7 +136,9 @@ class Spec(Section):
     frames_per_subject: Annotated[int, Field(ge=1)] = 1
     metric: Literal["mean_dice"] = "mean_dice"
     submission: SubmissionFormat
-    presets: dict[Literal["cpu", "gpu"], Preset] = Field(default_factory=_default_presets)
+    presets: dict[Literal["cpu", "gpu"], Preset] = Field(
+        default_factory=_default_presets, min_length=1
+    )
 
     @field_validator("images", "masks", "test", "truth")
     @classmethod
@@ -138,11 +149,12 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _patterns_agree(self) -> "Spec":
-        if FilePattern(self.images).names != FilePattern(self.masks).names:
+        if set(FilePattern(self.images).names) != set(FilePattern(self.masks).names):
             raise ValueError(
                 f"masks: expected the placeholders of images ({self.images}), got {self.masks}"
             )
-        if self.truth is not None and FilePattern(self.test).names != FilePattern(self.truth).names:
+        test_names = set(FilePattern(self.test).names)
+        if self.truth is not None and set(FilePattern(self.truth).names) != test_names:
             raise ValueError(
                 f"truth: expected the placeholders of test ({self.test}), got {self.truth}"
             )

@@ -1,6 +1,7 @@
 """Which files a data folder holds, by a competition's patterns."""
 
 import re
+from glob import escape
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,7 @@ def list_training(data_dir: Path, spec: Spec) -> pd.DataFrame:
         A folder is missing, there are no images, or images and masks don't pair up.
     """
     images = _list_files(data_dir, spec.images)
-    masks = _list_files(data_dir, spec.masks)
+    masks = _list_files(data_dir, spec.masks, ids_like=spec.images)
     _check_pairs(images, masks, data_dir, spec)
     frames = pd.DataFrame({"id": list(images), "image": list(images.values())})
     frames["mask"] = [masks[frame_id] for frame_id in frames["id"]]
@@ -58,7 +59,7 @@ def list_test(data_dir: Path, spec: Spec) -> pd.DataFrame:
     for frame_id, path in images.items():
         if not re.fullmatch(r"[0-9]+", frame_id):
             raise InputError(f"{path}: expected an integer id (submission.ids), got {frame_id!r}")
-    numbers = frames["id"].astype(int)
+    numbers = frames["id"].map(int).astype(object)  # Python's: an id may have 20 digits
     if numbers.duplicated().any():
         first, second = frames["image"][numbers == numbers[numbers.duplicated()].iloc[0]][:2]
         raise InputError(f"{second}: same id as {first}")
@@ -87,24 +88,30 @@ def _runs(text: str) -> list[str]:
     return re.findall(r"[0-9]+|[^0-9]+", text)
 
 
-def _list_files(data_dir: Path, text: str) -> dict[str, Path]:
-    """Return path by id for every file that fits the pattern, in the natural order of ids."""
+def _list_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
+    """Return path by id for every file that fits the pattern, in the natural order of ids.
+
+    The placeholders stand in an id in the order of the pattern `ids_like`: masks may lie in
+    ``{frame}/{subject}.tif`` and still pair with ``{subject}_{frame}.tif``.
+    """
     pattern = FilePattern(text)
+    names = FilePattern(ids_like or text).names
     folder = data_dir / pattern.folder
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected files {text} in {data_dir}")
     found: dict[str, Path] = {}
-    for path in data_dir.glob(re.sub(r"\{\w+\}", "*", text)):
+    for path in data_dir.glob("*".join(map(escape, re.split(r"\{\w+\}", text)))):
         values = pattern.match(path.relative_to(data_dir).as_posix())
         if values is None:
             continue
-        frame_id = "_".join(values.values())
+        frame_id = "_".join(values[name] for name in names)
         if frame_id in found:
             raise InputError(f"{path}: same id {frame_id} as {found[frame_id]}")
         found[frame_id] = path
     if not found:
         raise InputError(f"{folder}: expected files {text} in {data_dir}, got none")
-    return {key: found[key] for key in sorted(found, key=natural_key)}
+    # "1" and "01" count the same: the text decides then, not the order on the disk.
+    return {key: found[key] for key in sorted(found, key=lambda key: (natural_key(key), key))}
 
 
 def _check_pairs(

@@ -13,7 +13,8 @@ def open_prob_maps(path: Path, *, shape: tuple[int, int, int], command: str) -> 
     Raises
     ------
     InputError
-        They are missing, damaged or of another shape; names the `command` that makes them.
+        They are missing, damaged, no uint8 or of another shape; names the `command` that makes
+        them.
     """
     try:
         maps = np.load(path, mmap_mode="r")
@@ -21,9 +22,9 @@ def open_prob_maps(path: Path, *, shape: tuple[int, int, int], command: str) -> 
         raise InputError(f"{path}: no such file; run: {command}") from error
     except (ValueError, EOFError) as error:
         raise InputError(f"{path}: damaged ({error}); run: {command}") from error
-    if maps.shape != shape:
+    if maps.shape != shape or maps.dtype != np.uint8:
         raise InputError(
-            f"{path}: expected maps of shape {shape}, as the frames now are, got {maps.shape};"
-            f" run: {command}"
+            f"{path}: expected uint8 maps of shape {shape}, as the frames now are, got"
+            f" {maps.dtype} {maps.shape}; run: {command}"
         )
     return maps

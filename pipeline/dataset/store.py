@@ -16,6 +16,9 @@ from pipeline.dataset.images import read_image, read_mask, resize_image, resize_
 from pipeline.errors import InputError
 from pipeline.masks import rle
 
+# The last three for frames with masks only.
+_INDEX_TYPES = {"id": str, "height": int, "width": int, "subject": str, "area": int, "rle": str}
+
 
 @dataclass(frozen=True)
 class Store:
@@ -119,7 +122,7 @@ def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store
         masks = np.load(folder / "masks.npy", mmap_mode="r") if has_masks else None
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; run: pipeline preprocess") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, EOFError) as error:
         raise InputError(f"{folder}: damaged ({error}); run: pipeline preprocess") from error
     if len(index) != len(images) or (masks is not None and len(index) != len(masks)):
         raise InputError(f"{folder}: index and arrays differ in length; run: pipeline preprocess")
@@ -136,13 +139,14 @@ def open_index(folder: Path) -> pd.DataFrame:
     """
     path = folder / "index.csv"
     try:
-        return pd.read_csv(
-            path, dtype={"id": str, "subject": str, "rle": str}, keep_default_na=False
-        )
+        index = pd.read_csv(path, dtype=_INDEX_TYPES, keep_default_na=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run: pipeline preprocess") from error
     except ValueError as error:
         raise InputError(f"{path}: damaged ({error}); run: pipeline preprocess") from error
+    if list(index) not in (list(_INDEX_TYPES), list(_INDEX_TYPES)[:3]):
+        raise InputError(f"{path}: damaged (columns {list(index)}); run: pipeline preprocess")
+    return index
 
 
 def create_map(path: Path, shape: tuple[int, ...]) -> np.memmap:

@@ -12,6 +12,8 @@ from pipeline.competitions.spec import SubmissionFormat
 from pipeline.errors import InputError
 from pipeline.masks import rle
 
+csv.field_size_limit(2**31 - 1)  # a mask's runs are one field; the default is 131,072 characters
+
 
 def write_submission(
     path: Path, masks: Iterable[tuple[str, np.ndarray]], form: SubmissionFormat
@@ -27,7 +29,7 @@ def write_submission(
     form : SubmissionFormat
         Header, scan order, first pixel and empty marker.
     """
-    with atomic_file(path) as beside, beside.open("w", encoding="ascii", newline="") as file:
+    with atomic_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(form.header)
         for mask_id, mask in masks:
@@ -51,14 +53,16 @@ def read_submission(path: Path, form: SubmissionFormat) -> dict[str, str]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV file: {error}") from error
     if not rows or tuple(rows[0]) != form.header:
-        found = ",".join(rows[0]) if rows else "nothing"
-        raise InputError(f"{path}: expected the header {','.join(form.header)}, got {found[:80]}")
+        found = ",".join(rows[0]) if rows else ""
+        raise InputError(f"{path}: expected the header {','.join(form.header)}, got {found[:80]!r}")
     runs: dict[str, str] = {}
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != 2:
             raise InputError(f"{path}:{line}: expected 2 fields, got {len(row)}")
         if row[0] in runs:
             raise InputError(f"{path}:{line}: id {row[0]} stands twice")
+        if row[1] == "" != form.empty:
+            raise InputError(f"{path}:{line}: expected {form.empty} for an empty mask, got nothing")
         runs[row[0]] = "" if row[1] == form.empty else row[1]
     return runs
 

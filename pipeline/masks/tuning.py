@@ -79,8 +79,8 @@ def tune_cutoffs(areas: np.ndarray, overlaps: np.ndarray, true_areas: np.ndarray
     Returns
     -------
     Tuning
-        Among equal scores the middle threshold; the smallest area lies half-way between the
-        largest mask dropped and the smallest kept.
+        Among equal scores the fewest masks dropped and the middle threshold; the smallest area
+        lies half-way between the largest mask dropped and the smallest kept.
     """
     dice = dice_from_areas(overlaps, true_areas[:, None], areas)
     order = np.argsort(areas, axis=0, kind="stable")
@@ -90,9 +90,10 @@ def tune_cutoffs(areas: np.ndarray, overlaps: np.ndarray, true_areas: np.ndarray
     totals = np.vstack([np.zeros(dice.shape[1]), gains.cumsum(axis=0)])
     # Masks of equal area are dropped together or not at all.
     totals[1:-1][sorted_areas[1:] == sorted_areas[:-1]] = -np.inf
-    dropped = totals.argmax(axis=0)
+    # The first of equal totals; rounding, which hangs on the images' order, must not choose.
+    dropped = (totals >= totals.max(axis=0) - 1e-9).argmax(axis=0)
     alone = dice.mean(axis=0)
-    best = alone + totals.max(axis=0) / len(dice)
+    best = alone + np.take_along_axis(totals, dropped[None], axis=0)[0] / len(dice)
     equals = np.flatnonzero(np.isclose(best, best.max(), rtol=0, atol=1e-12))
     chosen = equals[len(equals) // 2]
     min_area = _between(sorted_areas[:, chosen], int(dropped[chosen]))

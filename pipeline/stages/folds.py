@@ -33,12 +33,12 @@ def read_folds(params: Params, paths: Paths, index: pd.DataFrame) -> np.ndarray:
     """
     again = "run: pipeline folds"
     try:
-        table = pd.read_csv(paths.folds, dtype={"id": str, "fold": int})
+        table = pd.read_csv(paths.folds, usecols=["id", "fold"], dtype={"id": str, "fold": int})
     except FileNotFoundError as error:
         raise InputError(f"{paths.folds}: no such file; {again}") from error
     except ValueError as error:
         raise InputError(f"{paths.folds}: damaged ({error}); {again}") from error
-    if list(table.get("id", [])) != list(index["id"]):
+    if list(table["id"]) != list(index["id"]):
         raise InputError(f"{paths.folds}: expected the ids of {paths.train_store}; {again}")
     if set(table["fold"]) != set(params.folds.indices):
         raise InputError(

@@ -1,9 +1,13 @@
 """Write params.yaml for a competition."""
 
+import json
+import shutil
 from pathlib import Path
 from string import Template
 
-from pipeline.atomic import write_text
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.atomic import atomic_file, write_text
 from pipeline.competitions.spec import Spec, known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.params import load_params
@@ -24,7 +28,8 @@ def run(paths: Paths, competition: str, *, data_dir: str | None, device: str | N
     kept = ""
     if paths.params.exists() and not _is_pristine(paths.params):
         old = _free_name(paths.params)
-        paths.params.rename(old)
+        with atomic_file(old) as beside:  # a copy: params.yaml is there at any time
+            shutil.copy(paths.params, beside)
         kept = f" (your changed one is now {old})"
     write_text(paths.params, text)
     return f"{paths.params}: {competition}, raw files in {load_params(paths.params).data_dir}{kept}"
@@ -47,10 +52,19 @@ def render_params(
     spec = load_spec(competition)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         _preset(spec, competition, device),
-        competition=competition,
-        title=spec.title,
-        data_dir=data_dir or f"data/raw/{Path(competition).stem}",
+        competition=_as_yaml(competition),
+        title=" ".join(spec.title.split()),
+        data_dir=_as_yaml(data_dir or f"data/raw/{Path(competition).stem}"),
     )
+
+
+def _as_yaml(text: str) -> str:
+    """Quote what YAML would not read as this very text, such as "2016" or "a: b"."""
+    try:
+        is_plain = YAML(typ="safe", pure=True).load(f"key: {text}   # comment") == {"key": text}
+    except YAMLError:
+        is_plain = False
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def _preset(spec: Spec, competition: str, device: str | None) -> dict[str, int]:
@@ -63,9 +77,9 @@ def _preset(spec: Spec, competition: str, device: str | None) -> dict[str, int]:
 
 def _is_pristine(path: Path) -> bool:
     """Tell whether a params.yaml is as `pipeline init` writes it for some known competition."""
-    text = path.read_text(encoding="utf-8")
+    found = path.read_bytes()
     return any(
-        text == render_params(name, device=device)
+        found == render_params(name, device=device).encode()
         for name in known_specs()
         for device in load_spec(name).presets
     )

@@ -1,10 +1,13 @@
 """Predict the test frames with every fold's model."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import keras
 import numpy as np
 
 from pipeline.dataset.store import open_store
+from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, write_prob_maps
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -17,7 +20,7 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
     for fold in folds:
         check_fold(params, fold)
     store = open_store(paths.test_store, **params.preprocess.model_dump())
-    models = [load_model(paths.model(fold)) for fold in folds]
+    models = [_load_model_of(paths.model(fold), fold, params) for fold in folds]
     with progress_bar("Test frames", len(store.index)) as advance:
         write_prob_maps(
             paths.test_maps,
@@ -32,3 +35,14 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
         f"{paths.test_maps}: {len(store.index)} maps, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
     )
+
+
+def _load_model_of(path: Path, fold: int, params: Params) -> keras.Model:
+    model = load_model(path)
+    expected, found = params.preprocess.channels, model.input_shape[-1]
+    if found != expected:
+        raise InputError(
+            f"{path}: expected a model of {expected}-channel frames (params.yaml), got one of"
+            f" {found}-channel frames; run: pipeline train --fold {fold}"
+        )
+    return model

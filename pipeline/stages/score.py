@@ -1,5 +1,6 @@
 """Score a submission against known masks."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,15 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
 
 class _TruthFolder:
     def __init__(self, folder: Path, spec: Spec) -> None:
-        self._files = {path.stem: path for path in folder.iterdir() if path.is_file()}
+        self._files: dict[str, Path] = {}
+        for path in sorted(folder.iterdir()):
+            if not path.is_file() or path.name.startswith("."):  # such as .DS_Store
+                continue
+            counts = spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", path.stem)
+            mask_id = str(int(path.stem)) if counts else path.stem
+            if mask_id in self._files:
+                raise InputError(f"{path}: same id as {self._files[mask_id]}")
+            self._files[mask_id] = path
         self._foreground = spec.foreground
         self.ids = list(self._files)
 
