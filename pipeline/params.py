@@ -93,7 +93,7 @@ class Train(Section):
     warmup_epochs: Annotated[float, Field(ge=0)]
     encoder_rate: Annotated[float, Field(gt=0, le=1)]
     earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(_listed)]
-    loss: Literal["dice", "dice_bce"]
+    loss: Literal["dice", "dice_bce", "dice_focal", "tversky", "lovasz"]
     dice_over: Literal["image", "batch"]
     augmentation: Literal["none", "light"]
     clip_norm: Rate | None

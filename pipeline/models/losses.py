@@ -32,13 +32,18 @@ class DiceLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        axes = (1, 2, 3) if self.over == "image" else None
         probability = ops.sigmoid(y_pred)
-        overlap = ops.sum(y_true * probability, axis=axes)
-        total = ops.sum(y_true, axis=axes) + ops.sum(probability, axis=axes)
-        _, height, width, _ = ops.shape(y_pred)
-        smooth = self.smooth * ops.cast(height * width, probability.dtype)
+        overlap = ops.sum(y_true * probability, axis=self._axes())
+        total = ops.sum(y_true + probability, axis=self._axes())
+        smooth = self._smooth_pixels(y_pred)
         return 1 - (2 * overlap + smooth) / (total + smooth)
+
+    def _axes(self):
+        return (1, 2, 3) if self.over == "image" else None
+
+    def _smooth_pixels(self, y_pred):
+        _, height, width, _ = ops.shape(y_pred)
+        return self.smooth * ops.cast(height * width, y_pred.dtype)
 
 
 class DiceCrossEntropyLoss(DiceLoss):
@@ -49,14 +54,75 @@ class DiceCrossEntropyLoss(DiceLoss):
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        cross_entropy = ops.mean(
-            ops.binary_crossentropy(y_true, y_pred, from_logits=True),
-            axis=(1, 2, 3) if self.over == "image" else None,
-        )
-        return super().call(y_true, y_pred) + cross_entropy
+        entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=True)
+        return super().call(y_true, y_pred) + ops.mean(entropy, axis=self._axes())
 
 
-LOSSES = {"dice": DiceLoss, "dice_bce": DiceCrossEntropyLoss}
+class DiceFocalLoss(DiceLoss):
+    """The Dice loss plus the focal loss, which turns away from pixels that are right already.
+
+    References
+    ----------
+    Lin et al., *Focal Loss for Dense Object Detection*, 2017; gamma is 2.
+    """
+
+    def call(self, y_true, y_pred):
+        """Return the loss per image (N,), or of the batch ()."""
+        entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=True)
+        wrong = ops.abs(y_true - ops.sigmoid(y_pred))
+        focal = ops.mean(wrong**2 * entropy, axis=self._axes())
+        return super().call(y_true, y_pred) + focal
+
+
+class TverskyLoss(DiceLoss):
+    """One minus the Tversky index: Dice with a missed pixel weighing more than a false one.
+
+    References
+    ----------
+    Salehi, Erdogmus, Gholipour, *Tversky loss function*, 2017; beta is 0.7 for missed pixels.
+    """
+
+    def call(self, y_true, y_pred):
+        """Return the loss per image (N,), or of the batch ()."""
+        probability = ops.sigmoid(y_pred)
+        overlap = ops.sum(y_true * probability, axis=self._axes())
+        missed = ops.sum(y_true * (1 - probability), axis=self._axes())
+        false = ops.sum((1 - y_true) * probability, axis=self._axes())
+        smooth = self._smooth_pixels(y_pred)
+        return 1 - (overlap + smooth) / (overlap + 0.7 * missed + 0.3 * false + smooth)
+
+
+class LovaszHingeLoss(DiceLoss):
+    """The convex extension of the Jaccard loss on the hinge of the logits.
+
+    References
+    ----------
+    Berman, Triki, Blaschko, *The Lovász-Softmax loss*, 2018.
+    """
+
+    def call(self, y_true, y_pred):
+        """Return the loss per image (N,), or of the batch ()."""
+        shape = (ops.shape(y_pred)[0] if self.over == "image" else 1, -1)
+        y_true, y_pred = ops.reshape(y_true, shape), ops.reshape(y_pred, shape)
+        hinge = 1 - y_pred * (2 * y_true - 1)
+        order = ops.argsort(-hinge, axis=-1)
+        errors = ops.relu(ops.take_along_axis(hinge, order, axis=-1))
+        truth = ops.take_along_axis(y_true, order, axis=-1)
+        # The Jaccard loss of the k largest errors alone, and what each error adds to it.
+        area = ops.sum(truth, axis=-1, keepdims=True)
+        union = area + ops.cumsum(1 - truth, axis=-1)
+        jaccard = 1 - (area - ops.cumsum(truth, axis=-1)) / union
+        added = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
+        return ops.sum(errors * ops.stop_gradient(added), axis=-1)
+
+
+LOSSES = {
+    "dice": DiceLoss,
+    "dice_bce": DiceCrossEntropyLoss,
+    "dice_focal": DiceFocalLoss,
+    "tversky": TverskyLoss,
+    "lovasz": LovaszHingeLoss,
+}
 
 
 class _MeanOverImages(keras.metrics.Metric):

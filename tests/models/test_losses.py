@@ -3,7 +3,18 @@ import numpy as np
 import pytest
 
 from pipeline.masks.dice import mean_dice
-from pipeline.models.losses import LOSSES, DiceCrossEntropyLoss, DiceLoss, MeanDice
+from pipeline.models.losses import (
+    LOSSES,
+    DiceCrossEntropyLoss,
+    DiceFocalLoss,
+    DiceLoss,
+    DiceOnPositives,
+    EmptyShare,
+    ForegroundShare,
+    LovaszHingeLoss,
+    MeanDice,
+    TverskyLoss,
+)
 
 FAR = 50.0  # a logit whose sigmoid is 1 in float32
 
@@ -80,6 +91,41 @@ def test_mean_dice_equals_the_metric_on_masks():
     assert float(metric.result()) == pytest.approx(mean_dice(y_true, y_pred))
 
 
+def test_dice_focal_is_dice_plus_a_quarter_of_the_entropy_at_one_half():
+    # The focal weight is the squared error: 0.5 ** 2.
+    y_true, y_pred = as_batch(TOP, LEFT), np.zeros((2, 2, 4, 1), dtype=np.float32)
+    for over in ("image", "batch"):
+        dice = float(DiceLoss(over=over)(y_true, y_pred))
+        both = float(DiceFocalLoss(over=over)(y_true, y_pred))
+        assert both == pytest.approx(dice + np.log(2) / 4, rel=1e-5)
+
+
+def test_tversky_loss_weighs_a_missed_pixel_more_than_a_false_one():
+    loss = TverskyLoss(over="image", smooth=0.0)
+    one = [[1, 0, 0, 0], [0, 0, 0, 0]]
+    # One pixel in common, one missed: 1 - 1 / 1.7; the other way round: 1 - 1 / 1.3.
+    assert float(loss(as_batch(TOP), as_logits(one))) == pytest.approx(1 - 1 / 1.7)
+    assert float(loss(as_batch(one), as_logits(TOP))) == pytest.approx(1 - 1 / 1.3)
+
+
+@pytest.mark.parametrize("over", ["image", "batch"])
+def test_lovasz_hinge_at_logits_of_one_or_minus_one_is_twice_the_jaccard_loss(over):
+    """A wrong pixel's hinge is then 2 and a right one's 0: the extension at a corner."""
+    loss = LovaszHingeLoss(over=over)
+    # TOP and LEFT share one of three pixels.
+    observed = float(loss(as_batch(TOP), as_logits(LEFT) / FAR))
+    assert observed == pytest.approx(2 * (1 - 1 / 3))
+
+
+def test_lovasz_hinge_between_the_corners_is_their_mix():
+    """Hinges 3, 2 and 0: one third of the way twice. By hand: TOP as truth, two wrong pixels."""
+    y_pred = as_logits(LEFT) / FAR
+    y_pred[0, 1, 0, 0] = 2.0  # the false pixel, hinge 3; the missed one keeps hinge 2
+    # Losses of the sets {false}, {false, missed}: 1 - 2/3 and 1 - 1/3.
+    expected = 3 * (1 / 3) + 2 * (2 / 3 - 1 / 3)
+    assert float(LovaszHingeLoss(over="image")(as_batch(TOP), y_pred)) == pytest.approx(expected)
+
+
 def test_dice_loss_trains_a_pixel_towards_its_mask():
     model = keras.Sequential([keras.Input((2, 4, 1)), keras.layers.Conv2D(1, 1)])
     model.compile(optimizer=keras.optimizers.SGD(5.0), loss=DiceLoss(), jit_compile=False)
@@ -87,3 +133,17 @@ def test_dice_loss_trains_a_pixel_towards_its_mask():
     before = model.evaluate(frames, as_batch(TOP), verbose=0)
     model.fit(frames, as_batch(TOP), epochs=20, verbose=0)
     assert model.evaluate(frames, as_batch(TOP), verbose=0) < before
+
+
+def test_dice_on_positives_leaves_out_empty_masks():
+    metric = DiceOnPositives()
+    metric.update_state(as_batch(TOP, EMPTY), as_logits(LEFT, TOP))
+    assert float(metric.result()) == pytest.approx(0.5)
+
+
+def test_empty_and_foreground_share_look_at_the_prediction():
+    empty, foreground = EmptyShare(), ForegroundShare()
+    for metric in (empty, foreground):
+        metric.update_state(as_batch(TOP, TOP), as_logits(EMPTY, LEFT))
+    assert float(empty.result()) == pytest.approx(1 / 2)
+    assert float(foreground.result()) == pytest.approx((0 + 2 / 8) / 2)
