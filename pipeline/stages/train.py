@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from dvclive import Live
 
+import pipeline
 from pipeline import runtime
 from pipeline.atomic import atomic_file
 from pipeline.dataset.batches import TrainingBatches, ValidationBatches
@@ -24,8 +25,11 @@ from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.folds import read_folds
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.fit import Settings, fit
+from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
+
+# What decides the weights besides data and parameters.
+_CODE = ("dataset", "models", "training")
 
 
 def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> str:
@@ -44,6 +48,8 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
     check_fold(params, fold)
     store = open_store(paths.train_store, **params.preprocess.model_dump())
     folds = read_folds(params, paths, store.index)
+    if not paths.encoder.is_file():
+        raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
     rows = np.arange(len(folds))
     training, validation = rows[folds != fold], rows[folds == fold]
     with _only_process(paths.checkpoints(fold), fold):
@@ -89,23 +95,26 @@ def _prepare_checkpoints(params: Params, paths: Paths, fold: int, *, restart: bo
 
 
 def _fingerprint(params: Params, paths: Paths, fold: int) -> str:
-    """Return a text that differs where data, parameters or versions do."""
+    """Return a text that differs where data, parameters, code or versions do."""
     parts = {
         "fold": fold,
         "params": params.model_dump(include={"seed", "preprocess", "model", "train"}),
         "precision": runtime.choose_precision(params.train.precision),
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
     }
-    files = [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; run: dvc repro")
-        digest = hashlib.sha256()
-        with file.open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-        parts[file.name] = digest.hexdigest()
+    package = Path(pipeline.__file__).parent
+    code = [path for part in _CODE for path in sorted((package / part).glob("*.py"))]
+    for file in [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder, *code]:
+        parts[str(file)] = _digest(file)
     return json.dumps(parts, indent=2, sort_keys=True)
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _fit_fold(
@@ -129,9 +138,7 @@ def _fit_fold(
         return model
 
     with Live(str(paths.training_log(fold)), save_dvc_exp=False, dvcyaml=None) as live:
-        model, score = fit(
-            build,
-            _phases(params),
+        trainer = Trainer(
             TrainingBatches(
                 store.images,
                 store.masks,
@@ -155,9 +162,12 @@ def _fit_fold(
             checkpoints=checkpoints,
             live=live,
         )
+        model, score = trainer.fit(build, _phases(params))
         live.summary["best_dice"] = score
+    trained = build(params.model.final_stride)  # without the optimizer, three times as large
+    trained.set_weights(model.get_weights())
     with atomic_file(paths.model(fold)) as beside:
-        model.save(beside)
+        trained.save(beside)
     return score
 
 

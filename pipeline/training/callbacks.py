@@ -62,10 +62,6 @@ class BestEpoch(keras.callbacks.Callback):
             print(f"no better epoch for {self.patience}: stopped early")
             self.model.stop_training = True
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Go back to the best epoch."""
-        self.model.set_weights(self.weights)
-
 
 class Watch(keras.callbacks.Callback):
     """Stop at a loss that is no number; say what each epoch brought, and when it is stuck."""
@@ -154,17 +150,29 @@ class SaveCheckpoint(keras.callbacks.Callback):
 
 def pack(model: keras.Model, best_weights: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Return everything that the next epoch depends on; random streams are model variables."""
-    groups = {
-        "model": [variable.numpy() for variable in model.variables],
-        "optimizer": [variable.numpy() for variable in model.optimizer.variables],
-        "best": best_weights,
-    }
-    return {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
+    state = pack_best(best_weights)
+    for name, variables in _variables(model).items():
+        state |= {f"{name}/{i}": variable.numpy() for i, variable in enumerate(variables)}
+    return state
 
 
-def unpack(model: keras.Model, state: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Set model and optimizer to a state of `pack`; return the best weights."""
-    for name, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+def unpack(model: keras.Model, state: dict[str, np.ndarray]) -> None:
+    """Set model and optimizer to a state of `pack`."""
+    for name, variables in _variables(model).items():
         for i, variable in enumerate(variables):
             variable.assign(state[f"{name}/{i}"])
-    return [state[f"best/{i}"] for i in range(len(model.get_weights()))]
+
+
+def pack_best(best_weights: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what a finished training leaves."""
+    return {f"best/{i}": array for i, array in enumerate(best_weights)}
+
+
+def best_of(state: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the best weights of a state; none of an empty one."""
+    count = sum(name.startswith("best/") for name in state)
+    return [state[f"best/{i}"] for i in range(count)]
+
+
+def _variables(model: keras.Model) -> dict[str, list]:
+    return {"model": model.variables, "optimizer": model.optimizer.variables}

@@ -59,8 +59,12 @@ class Checkpoints:
         # process loses nothing by it, and after a power cut the CRC tells.
         with atomic_file(self.folder / f"epoch{epoch:05d}.npz", sync=False) as beside:
             np.savez(beside, progress=encoded, **arrays)
-        for old in self._newest_first()[KEPT:]:
-            old.unlink()
+        self._keep(KEPT)
+
+    def finish(self, epoch: int, arrays: Mapping[str, np.ndarray], progress: Any) -> None:
+        """Write what a finished training leaves in place of every other checkpoint."""
+        self.save(epoch, arrays, progress)
+        self._keep(1)
 
     def load(self) -> tuple[dict[str, np.ndarray], Any] | None:
         """Return arrays and progress of the newest intact checkpoint, or None."""
@@ -72,6 +76,10 @@ class Checkpoints:
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
                 continue
         return None
+
+    def _keep(self, count: int) -> None:
+        for old in self._newest_first()[count:]:
+            old.unlink()
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("epoch*.npz"), reverse=True)

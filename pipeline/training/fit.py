@@ -1,6 +1,7 @@
 """Fit a network on one fold, phase by phase, and leave it with its best epoch's weights."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import keras
@@ -16,7 +17,9 @@ from pipeline.training.callbacks import (
     Progress,
     SaveCheckpoint,
     Watch,
+    best_of,
     log_metrics,
+    pack_best,
     unpack,
 )
 from pipeline.training.checkpoint import Checkpoints
@@ -51,113 +54,125 @@ class Settings(NamedTuple):
     patience: int | None = None
 
 
-def fit(
-    build: Callable[[int], keras.Model],
-    phases: Sequence[Phase],
-    training: TrainingBatches,
-    validation: ValidationBatches,
-    *,
-    settings: Settings,
-    checkpoints: Checkpoints,
-    live: Live,
-) -> tuple[keras.Model, float]:
-    """Train through all phases, from the newest checkpoint where there is one.
+@dataclass(frozen=True)
+class Trainer:
+    """A training that goes on from its newest checkpoint.
 
-    A training that was killed and goes on ends with the same bits as one that was not.
-
-    Parameters
+    Attributes
     ----------
-    build : callable
-        Takes a final stride, gives a new network from raw frames to logits.
-    phases : sequence of Phase
-        Each starts from the best weights of the one before.
+    training, validation
+        The frames of all phases.
+    settings : Settings
+        What all phases have in common.
     checkpoints : Checkpoints
         Prepared; one is saved after each epoch.
     live : dvclive.Live
         Gets the metrics of every epoch, those before a kill included.
-
-    Returns
-    -------
-    model : keras.Model
-        With the weights of the last phase's best epoch.
-    score : float
-        That epoch's mean Dice on the validation frames, at network size and probability 0.5.
-
-    Raises
-    ------
-    InputError
-        The loss is no number.
     """
-    state, progress = checkpoints.load() or (None, {})
-    progress = Progress(**progress)
-    if progress.history:
-        print(f"going on after epoch {len(progress.history)}")
-    for logs in progress.history:
-        log_metrics(live, logs)
-    model = None
-    for number, phase in list(enumerate(phases))[progress.phase :]:
-        previous, model = model, build(phase.final_stride)
-        if previous is not None:
-            carry_over(previous, model)
-            progress = Progress(phase=number, history=progress.history)
-        freeze(model, phase.frozen)
-        _compile(model, phase, len(training), settings)
-        best_weights = unpack(model, state) if state else []
-        state = None
-        _fit_phase(
-            model, phase, training, validation, settings, progress, best_weights, checkpoints, live
+
+    training: TrainingBatches
+    validation: ValidationBatches
+    settings: Settings
+    checkpoints: Checkpoints
+    live: Live
+
+    def fit(
+        self, build: Callable[[int], keras.Model], phases: Sequence[Phase]
+    ) -> tuple[keras.Model, float]:
+        """Train through all phases.
+
+        A training that was killed and goes on ends with the same bits as one that was not.
+
+        Parameters
+        ----------
+        build : callable
+            Takes a final stride, gives a new network from raw frames to logits.
+        phases : sequence of Phase
+            Each starts from the best weights of the one before.
+
+        Returns
+        -------
+        model : keras.Model
+            With the weights of the last phase's best epoch.
+        score : float
+            That epoch's mean Dice on the validation frames, at network size and probability 0.5.
+
+        Raises
+        ------
+        InputError
+            The loss is no number.
+        """
+        state, saved = self.checkpoints.load() or ({}, {})
+        progress = Progress(**saved)
+        if progress.history:
+            print(f"going on after epoch {len(progress.history)}")
+        for logs in progress.history:
+            log_metrics(self.live, logs)
+        model = None
+        for number, phase in list(enumerate(phases))[progress.phase :]:
+            previous, model = model, build(phase.final_stride)
+            if previous is not None:
+                carry_over(previous, model)
+                progress, state = Progress(phase=number, history=progress.history), {}
+            best_weights = best_of(state)
+            if not self._is_over(phase, progress):
+                self._fit_phase(model, phase, progress, state, best_weights)
+            model.set_weights(best_weights)
+        self.checkpoints.finish(len(progress.history), pack_best(best_weights), asdict(progress))
+        return model, progress.best
+
+    def _is_over(self, phase: Phase, progress: Progress) -> bool:
+        patience = self.settings.patience
+        return progress.epoch == phase.epochs or (
+            patience is not None and progress.waited >= patience
         )
-    return model, progress.best
 
+    def _fit_phase(
+        self,
+        model: keras.Model,
+        phase: Phase,
+        progress: Progress,
+        state: dict[str, np.ndarray],
+        best_weights: list[np.ndarray],
+    ) -> None:
+        freeze(model, phase.frozen)
+        self._compile(model, phase)
+        if state:
+            unpack(model, state)
+        self.training.epoch = len(progress.history)
+        callbacks = [
+            keras.callbacks.ProgbarLogger(),  # first, so that its line ends before ours begins
+            BestEpoch(progress, best_weights, self.settings.patience),
+            Watch(progress, len(self.training) * self.training.batch_size, phase.epochs),
+            LogEpoch(progress, self.live),
+            SaveCheckpoint(progress, best_weights, self.checkpoints),
+        ]
+        if self.settings.ema is not None:
+            callbacks.insert(2, keras.callbacks.SwapEMAWeights())
+        model.fit(
+            self.training,
+            validation_data=self.validation,
+            initial_epoch=progress.epoch,
+            epochs=phase.epochs,
+            callbacks=callbacks,
+            # The batches shuffle themselves, in an order that a resumed run finds again.
+            shuffle=False,
+        )
 
-def _compile(model: keras.Model, phase: Phase, steps: int, settings: Settings) -> None:
-    optimizer = make_optimizer(
-        steps=phase.epochs * steps,
-        warmup_steps=round(min(settings.warmup_epochs, phase.epochs / 2) * steps),
-        learning_rate=phase.learning_rate,
-        encoder_rate=settings.encoder_rate,
-        clip_norm=settings.clip_norm,
-        ema=settings.ema,
-    )
-    model.compile(
-        optimizer=optimizer,
-        loss=settings.loss,
-        metrics=[MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()],
-        jit_compile=jit_compile(),
-    )
-    optimizer.build(model.trainable_variables)
-
-
-def _fit_phase(
-    model: keras.Model,
-    phase: Phase,
-    training: TrainingBatches,
-    validation: ValidationBatches,
-    settings: Settings,
-    progress: Progress,
-    best_weights: list[np.ndarray],
-    checkpoints: Checkpoints,
-    live: Live,
-) -> None:
-    stopped_early = settings.patience is not None and progress.waited >= settings.patience
-    if progress.epoch == phase.epochs or stopped_early:  # killed after the phase's last epoch
-        model.set_weights(best_weights)
-        return
-    training.epoch = len(progress.history)
-    callbacks = [
-        keras.callbacks.ProgbarLogger(),  # first, so that its line ends before ours begins
-        BestEpoch(progress, best_weights, settings.patience),
-        Watch(progress, len(training) * training.batch_size, phase.epochs),
-        LogEpoch(progress, live),
-        SaveCheckpoint(progress, best_weights, checkpoints),
-    ]
-    if settings.ema is not None:
-        callbacks.insert(2, keras.callbacks.SwapEMAWeights())
-    model.fit(
-        training,
-        validation_data=validation,
-        initial_epoch=progress.epoch,
-        epochs=phase.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # the batches shuffle themselves, in an order that a resumed run finds again
-    )
+    def _compile(self, model: keras.Model, phase: Phase) -> None:
+        steps, settings = len(self.training), self.settings
+        optimizer = make_optimizer(
+            steps=phase.epochs * steps,
+            warmup_steps=round(min(settings.warmup_epochs, phase.epochs / 2) * steps),
+            learning_rate=phase.learning_rate,
+            encoder_rate=settings.encoder_rate,
+            clip_norm=settings.clip_norm,
+            ema=settings.ema,
+        )
+        model.compile(
+            optimizer=optimizer,
+            loss=settings.loss,
+            metrics=[MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()],
+            jit_compile=jit_compile(),
+        )
+        optimizer.build(model.trainable_variables)

@@ -40,6 +40,14 @@ def test_save_keeps_the_newest_two(checkpoints):
     assert names == ["epoch00004.npz", "epoch00005.npz"]
 
 
+def test_finish_leaves_one_checkpoint(checkpoints):
+    for epoch in (1, 2, 3):
+        checkpoints.save(epoch, arrays(epoch), epoch)
+    checkpoints.finish(3, {"best/0": np.array(5)}, 3)
+    assert [path.name for path in checkpoints.folder.glob("*.npz")] == ["epoch00003.npz"]
+    assert list(checkpoints.load()[0]) == ["best/0"]
+
+
 def test_load_any_flipped_byte_falls_back_to_the_one_before(checkpoints):
     checkpoints.save(1, arrays(1), 1)
     checkpoints.save(2, arrays(2), 2)

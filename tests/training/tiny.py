@@ -18,7 +18,7 @@ from pipeline.dataset.batches import TrainingBatches, ValidationBatches
 from pipeline.models.losses import DiceCrossEntropyLoss
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.fit import Settings, fit
+from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
 
 PHASES = [Phase(4, 2, 1e-2, ["encoder"]), Phase(2, 3, 1e-2)]
@@ -45,9 +45,7 @@ def train(folder, *, phases=PHASES, fingerprint="same", **changes):
     checkpoints.prepare()
     options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5, **changes}
     with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
-        model, score = fit(
-            build,
-            phases,
+        trainer = Trainer(
             TrainingBatches(
                 images, masks, rows[:8], batch_size=2, augmentation="light", seed=3, fold=0
             ),
@@ -56,6 +54,7 @@ def train(folder, *, phases=PHASES, fingerprint="same", **changes):
             checkpoints=checkpoints,
             live=live,
         )
+        model, score = trainer.fit(build, phases)
     log = (folder / "live" / "plots" / "metrics" / "val" / "dice.tsv").read_text()
     return model.get_weights(), score, [line.split("\t")[-1] for line in log.splitlines()]
 
