@@ -35,6 +35,8 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
         if sync:
             _sync(beside)
         beside.replace(path)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -67,8 +69,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             _exchange(beside, path)
         else:
             beside.rename(path)
+    except OSError as error:
+        raise _named(error, path) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """Name the file in an error of a full disk, which knows none."""
+    if error.errno is None or error.filename is not None:
+        return error
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def _beside(path: Path) -> Path:

@@ -46,6 +46,8 @@ class FoldChoice(click.ParamType):
 
 def _project() -> tuple[Params, Paths]:
     paths = Paths(Path())
+    if not paths.params.exists():
+        raise InputError(f"{paths.params}: no such file here; run: pipeline init COMPETITION")
     return load_params(paths.params), paths
 
 

@@ -151,8 +151,8 @@ def _write_frame(
     image, mask = _render(frame, anatomy, seed)
     lzw = [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]
     for name, pixels in zip(names, (image, mask.astype(np.uint8) * 255), strict=True):
-        if not cv2.imwrite(str(folder / name), pixels, lzw):
-            raise OSError(f"{folder / name}: can't be written")
+        # Not imwrite: it would not say why a file can't be written.
+        (folder / name).write_bytes(cv2.imencode(".tif", pixels, lzw)[1])
 
 
 def _render(frame: Frame, anatomy: Anatomy, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ def open_prob_maps(path: Path, *, shape: tuple[int, int, int], command: str) -> 
         them.
     """
     try:
-        maps = np.load(path, mmap_mode="r")
+        maps = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run: {command}") from error
     except (ValueError, EOFError) as error:

@@ -117,9 +117,9 @@ def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store
                 f" {_describe(size)}; run: pipeline preprocess"
             )
         index = open_index(folder)
-        images = np.load(folder / "images.npy", mmap_mode="r")
+        images = np.lib.format.open_memmap(folder / "images.npy", mode="r")
         has_masks = "rle" in index
-        masks = np.load(folder / "masks.npy", mmap_mode="r") if has_masks else None
+        masks = np.lib.format.open_memmap(folder / "masks.npy", mode="r") if has_masks else None
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; run: pipeline preprocess") from error
     except (ValueError, KeyError, TypeError, EOFError) as error:

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from pipeline.errors import InputError
 from pipeline.models.pretrained import VGG_MEAN, EncoderWeights
 
 # Number and width of the convolutions of each block; a 2x2 max pooling ends each.
@@ -43,9 +44,21 @@ def vgg16_pools(
 
 
 def set_encoder_weights(model: keras.Model, weights: EncoderWeights) -> None:
-    """Copy pretrained convolutions into the layers of the same names."""
+    """Copy pretrained convolutions into the layers of the same names.
+
+    Raises
+    ------
+    InputError
+        A layer has other shapes than the weights.
+    """
     for name, (kernel, bias) in weights.items():
-        model.get_layer(name).set_weights([kernel, bias])
+        layer = model.get_layer(name)
+        if layer.kernel.shape != kernel.shape:
+            raise InputError(
+                f"encoder weights: expected {name} of shape {tuple(layer.kernel.shape)},"
+                f" got {kernel.shape}"
+            )
+        layer.set_weights([kernel, bias])
 
 
 def _subtract_mean(frames: keras.KerasTensor) -> keras.KerasTensor:
