@@ -1,0 +1,38 @@
+import shutil
+
+import pytest
+
+from tests.functional.projects import (
+    run_well,
+    write_out_of_fold_maps,
+    write_raw,
+    write_test_maps,
+    write_tiny_params,
+)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """Return a project that ran every stage but the two that need networks."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_tiny_params()
+        write_raw()
+        run_well("preprocess")
+        run_well("folds")
+        run_well("weights")
+        write_out_of_fold_maps()
+        run_well("tune")
+        write_test_maps()
+        run_well("submit")
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path, monkeypatch):
+    """Return a copy of the finished project, as the working folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder)
+    monkeypatch.chdir(folder)
+    return folder

@@ -1,0 +1,126 @@
+"""Tiny projects: a params.yaml, raw frames in the form of the nerve competition, artefacts."""
+
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+from pipeline.cli import main
+from pipeline.params import load_params
+from pipeline.paths import Paths
+
+REPOSITORY = Path(__file__).parents[2]
+RAW = Path("data/raw/sample")
+HEIGHT, WIDTH = 40, 50  # of a raw frame
+TEST_IDS = ["1", "2", "3"]
+
+TINY = {
+    "sample": {"subjects": 3, "frames": 4, "test_frames": 4},
+    "preprocess": {"height": 32, "width": 64},
+    "folds": {"indices": [0, 1]},
+    "model": {"width": 4, "encoder_weights": "none"},
+    "train": {"epochs": 1, "batch_size": 4, "warmup_epochs": 0},
+    "predict": {"batch_size": 4},
+}
+
+
+def merge(values, changes):
+    """Return nested `values` with nested `changes` laid over them."""
+    merged = dict(values)
+    for key, change in changes.items():
+        nested = isinstance(change, dict) and change
+        merged[key] = merge(values[key], change) if nested else change
+    return merged
+
+
+def write_tiny_params(path=Path("params.yaml"), source=REPOSITORY / "params.yaml"):
+    """Write the repository's parameters at tiny sizes."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.dump(merge(yaml.load(source), TINY), path)
+
+
+def change_params(changes, path=Path("params.yaml")):
+    """Lay nested `changes` over a params.yaml."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.dump(merge(yaml.load(path), changes), path)
+
+
+def draw_frame(seed):
+    """Return a grey frame (40, 50) and a mask of 8 x 10 = 80 pixels, 0 and 255."""
+    frame = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
+    mask = np.zeros_like(frame)
+    mask[10:18, 20:30] = 255
+    return frame, mask
+
+
+def write_raw(folder=RAW):
+    """Write 3 subjects x 2 training frames, the second without foreground, and 3 test frames."""
+    for name in ("train", "test", "truth"):
+        (folder / name).mkdir(parents=True)
+    for subject in (1, 2, 3):
+        for number in (1, 2):
+            frame, mask = draw_frame(10 * subject + number)
+            name = f"train/{subject}_{number}"
+            cv2.imwrite(str(folder / f"{name}.tif"), frame)
+            cv2.imwrite(str(folder / f"{name}_mask.tif"), mask * (number == 1))
+    for mask_id in TEST_IDS:
+        frame, mask = draw_frame(int(mask_id))
+        cv2.imwrite(str(folder / f"test/{mask_id}.tif"), frame)
+        cv2.imwrite(str(folder / f"truth/{mask_id}.tif"), mask * (mask_id != "3"))
+    rows = "".join(f"{mask_id},\n" for mask_id in TEST_IDS)
+    (folder / "sample_submission.csv").write_text(f"img,pixels\n{rows}")
+
+
+def write_out_of_fold_maps():
+    """Put stand-ins where training writes its maps."""
+    params, paths = load_params(Path("params.yaml")), Paths(Path())
+    folds = np.loadtxt(paths.folds, delimiter=",", skiprows=1, usecols=1, dtype=int)
+    size = params.preprocess.height, params.preprocess.width
+    for fold in params.folds.indices:
+        paths.oof(fold).parent.mkdir(parents=True, exist_ok=True)
+        np.save(paths.oof(fold), np.full((np.count_nonzero(folds == fold), *size), 7, np.uint8))
+
+
+def write_test_maps():
+    """Put maps with a bright block in each where prediction writes its own.
+
+    At 32 x 64 pixels the block is rows 8 to 23 and columns 32 to 63: of the raw 40 x 50 pixels
+    rows 10 to 29 and columns 25 to 49, that is 20 x 25 = 500 pixels.
+    """
+    params, paths = load_params(Path("params.yaml")), Paths(Path())
+    maps = np.zeros((len(TEST_IDS), params.preprocess.height, params.preprocess.width), np.uint8)
+    maps[:, 8:24, 32:64] = 255
+    paths.test_maps.parent.mkdir(parents=True, exist_ok=True)
+    np.save(paths.test_maps, maps)
+
+
+def save_model(path, channels):
+    """Save a network whose logits are zero."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = keras.Input((None, None, channels))
+    logits = keras.layers.Conv2D(1, 1, kernel_initializer="zeros")(frames)
+    keras.Model(frames, logits).save(path)
+
+
+def run_cli(*arguments):
+    """Run the command line in this process; what it does not handle is raised."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def run_well(*arguments):
+    """Run the command line, see that it succeeds, and return what it prints."""
+    result = run_cli(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def read_tree(folder=Path()):
+    """Return every file's bytes by its path, None for folders; without the checkpoints."""
+    paths = [path for path in folder.rglob("*") if ".train" not in path.parts]
+    return {path: path.read_bytes() if path.is_file() else None for path in paths}

@@ -1,0 +1,254 @@
+"""What each command does where nothing is at fault; training itself runs in test_dvc.py."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.cli import main
+from pipeline.competitions.spec import known_specs, load_spec
+from pipeline.params import load_params
+from pipeline.paths import Paths
+from tests.functional.projects import (
+    RAW,
+    REPOSITORY,
+    change_params,
+    read_tree,
+    run_well,
+    save_model,
+)
+
+PARAMS = Path("params.yaml")
+PATHS = Paths(Path())
+
+# The command line itself
+
+IN_THE_ORDER_OF_THE_WORK = [
+    "init",
+    "sample",
+    "preprocess",
+    "folds",
+    "weights",
+    "train",
+    "tune",
+    "predict",
+    "submit",
+    "check",
+    "score",
+]
+
+
+def test_help_lists_the_commands_in_the_order_of_the_work():
+    _, commands = run_well("--help").split("Commands:\n")
+    observed = [line.split()[0] for line in commands.splitlines()]
+    assert [name for name in observed if name in IN_THE_ORDER_OF_THE_WORK] == (
+        IN_THE_ORDER_OF_THE_WORK
+    )
+
+
+@pytest.mark.parametrize("command", main.commands)
+def test_help_of_each_command_says_what_it_does(command):
+    assert main.commands[command].help.splitlines()[0] in run_well(command, "-h")
+
+
+def test_help_imports_neither_tensorflow_nor_keras():
+    code = (
+        "import sys; from pipeline.cli import main; main(['--help'], standalone_mode=False);"
+        "sys.exit(str({'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == "set()\n"
+
+
+# pipeline init
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """Return an empty folder, as the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+PRESETS = [(name, device) for name in known_specs() for device in load_spec(name).presets]
+
+
+@pytest.mark.parametrize(("name", "device"), PRESETS)
+def test_init_writes_the_preset_of_the_device(empty, name, device):
+    run_well("init", name, "--device", device)
+    params, preset = load_params(PARAMS), load_spec(name).presets[device]
+    assert (params.competition, params.data_dir) == (name, f"data/raw/{name}")
+    assert (params.preprocess.height, params.preprocess.width) == (preset.height, preset.width)
+    assert params.preprocess.channels == preset.channels
+    assert (params.train.batch_size, params.train.epochs) == (preset.batch_size, preset.epochs)
+
+
+@pytest.mark.parametrize("name", known_specs())
+def test_init_without_a_device_writes_the_first_preset(empty, name):
+    run_well("init", name)
+    written = PARAMS.read_bytes()
+    run_well("init", name, "--device", next(iter(load_spec(name).presets)))
+    assert PARAMS.read_bytes() == written
+
+
+def test_init_of_your_own_spec_finds_it_again(empty):
+    shutil.copy(known_specs()["usgra-seg"], "mine.yaml")
+    run_well("init", "mine.yaml", "--data", "elsewhere")
+    params = load_params(PARAMS)
+    assert (params.competition, params.data_dir) == ("mine.yaml", "elsewhere")
+    assert load_spec(params.competition) == load_spec("usgra-seg")
+
+
+def test_init_replaces_an_unchanged_file(empty):
+    run_well("init", "sample")
+    run_well("init", "usgra-seg")
+    assert list(read_tree()) == [PARAMS]
+
+
+def test_init_keeps_each_changed_file_beside(empty):
+    for changed in ("first", "second"):
+        PARAMS.write_text(f"# {changed}\n")
+        output = run_well("init", "sample")
+    assert output == (
+        "params.yaml: sample, raw files in data/raw/sample"
+        " (your changed one is now params.2.yaml)\n"
+    )
+    tree = read_tree()
+    assert tree.pop(PARAMS).startswith(b"# Every parameter.")
+    assert tree == {Path("params.1.yaml"): b"# first\n", Path("params.2.yaml"): b"# second\n"}
+
+
+def test_init_sample_is_what_the_repository_starts_with(empty):
+    run_well("init", "sample")
+    assert PARAMS.read_text() == (REPOSITORY / "params.yaml").read_text()
+
+
+# The stages, on 3 subjects x 2 frames of which the second is empty, and 3 test frames
+
+
+def test_sample_writes_the_number_of_frames_asked_for(project):
+    change_params({"sample": {"subjects": 1, "frames": 2, "test_frames": 1}})
+    assert run_well("sample") == "data/raw/sample: 3 frames\n"
+    assert sorted(path.relative_to(RAW).as_posix() for path in RAW.rglob("*.*")) == [
+        "sample_submission.csv",
+        "test/1.tif",
+        "train/1_1.tif",
+        "train/1_1_mask.tif",
+        "train/1_2.tif",
+        "train/1_2_mask.tif",
+        "truth/1.tif",
+    ]
+
+
+def test_preprocess_writes_frames_masks_and_index(project):
+    assert run_well("preprocess") == "data/processed: 6 training and 3 test frames\n"
+    index = pd.read_csv(PATHS.train_store / "index.csv", dtype=str)
+    assert list(index["id"]) == ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2"]
+    assert list(index["area"]) == ["80", "0"] * 3
+    assert np.load(PATHS.train_store / "images.npy").shape == (6, 32, 64, 1)
+    assert np.load(PATHS.train_store / "masks.npy").any(axis=(1, 2)).tolist() == [True, False] * 3
+    assert np.load(PATHS.test_store / "images.npy").shape == (3, 32, 64, 1)
+
+
+def test_folds_keep_subjects_together(project):
+    assert run_well("folds") == "data/folds.csv: 2 folds, 50% to 50% empty masks\n"
+    table = pd.read_csv(PATHS.folds, dtype={"id": str})
+    assert list(table["fold"][::2]) == list(table["fold"][1::2])  # frames 1 and 2 of each subject
+    assert set(table["fold"]) == {0, 1}
+
+
+def test_weights_none_starts_at_random(project):
+    assert run_well("weights") == "models/encoder.npz: none: the encoder starts at random\n"
+
+
+def test_tune_flat_maps_is_best_left_empty(project):
+    # The maps are 7 everywhere: above that threshold all is empty, right for 3 of 6 frames; up to
+    # it all 2000 pixels are foreground, 2 * 80 / (80 + 2000) = .077 for 3 frames and 0 for 3.
+    output = run_well("tune")
+    assert output.startswith("out-of-fold Dice 0.5000 at threshold ")
+    assert output.endswith("(all-empty 0.5000)\n")
+    scores = json.loads(PATHS.metrics.read_text())
+    assert (scores["oof_dice"], scores["all_empty_dice"], scores["images"]) == (0.5, 0.5, 6)
+    assert len(pd.read_csv(PATHS.threshold_curve)) == 255
+
+
+@pytest.mark.parametrize(("option", "folds"), [("--fold=all", "0, 1"), ("--fold=1", "1")])
+def test_predict_writes_the_mean_map_of_each_frame(project, option, folds):
+    save_model(PATHS.model(0), channels=1)
+    save_model(PATHS.model(1), channels=1)
+    expected = f"3 maps, mean of folds {folds} and views identity, hflip\n"
+    assert run_well("predict", option) == f"data/predictions/test.npy: {expected}"
+    # logits of 0 are a probability of one half, 127.5 of 255
+    np.testing.assert_array_equal(np.load(PATHS.test_maps), np.full((3, 32, 64), 128, np.uint8))
+
+
+@pytest.fixture
+def submitted(project):
+    """Return a project whose submission masks are rows 10 to 29 and columns 25 to 49."""
+    PATHS.cutoffs.write_text('{"threshold": 128, "min_area": 500}')
+    run_well("submit")
+    return project
+
+
+def test_submit_writes_runs_down_the_columns(submitted):
+    # column c begins at pixel 40 c + 1, row 10 is 10 further down
+    runs = " ".join(f"{40 * column + 11} 20" for column in range(25, 50))
+    rows = [f"{mask_id},{runs}\n" for mask_id in (1, 2, 3)]
+    assert PATHS.submission.read_text() == "".join(["img,pixels\n", *rows])
+
+
+def test_submit_below_the_smallest_area_is_empty(project):
+    PATHS.cutoffs.write_text('{"threshold": 128, "min_area": 501}')
+    assert (
+        run_well("submit") == "submissions/submission.csv: valid, 3 rows, 0 of them with a mask\n"
+    )
+    assert PATHS.submission.read_text() == "img,pixels\n1,\n2,\n3,\n"
+
+
+def test_check_counts_rows_with_a_mask(submitted):
+    output = run_well("check", PATHS.submission)
+    assert output == "submissions/submission.csv: valid, 3 rows, 3 of them with a mask\n"
+
+
+# The truth is rows 10 to 17 and columns 20 to 29, 80 pixels, in frames 1 and 2, and empty in 3. It
+# shares 8 x 5 = 40 pixels with the submission's 500: 2 * 40 / (80 + 500) = .137931.
+SCORE = "mean Dice 0.0920 over 3 images, 0.1379 on those with a mask (all-empty 0.3333)\n"
+
+
+def test_score_against_a_folder_is_the_mean_of_the_images(submitted):
+    output = run_well("score", PATHS.submission, RAW / "truth", "--per-image", "scores.csv")
+    assert output == f"submissions/submission.csv: {SCORE}"
+    assert Path("scores.csv").read_text().splitlines() == [
+        "id,dice,true_area,predicted_area",
+        "1,0.137931,80,500",
+        "2,0.137931,80,500",
+        "3,0.000000,0,500",
+    ]
+
+
+def test_score_against_a_table_is_the_same(submitted):
+    runs = " ".join(f"{40 * column + 11} 8" for column in range(20, 30))
+    Path("truth.csv").write_text(f"img,pixels\n1,{runs}\n2,{runs}\n3,\n")
+    output = run_well("score", PATHS.submission, "truth.csv")
+    assert output == f"submissions/submission.csv: {SCORE}"
+
+
+def test_score_of_the_truth_itself_is_one(submitted):
+    runs = " ".join(f"{40 * column + 11} 8" for column in range(20, 30))
+    Path("truth.csv").write_text(f"img,pixels\n1,{runs}\n2,{runs}\n3,\n")
+    assert run_well("score", "truth.csv", RAW / "truth").startswith("truth.csv: mean Dice 1.0000 ")
+
+
+@pytest.mark.parametrize("command", ["preprocess", "folds", "weights", "tune", "submit"])
+def test_stage_run_again_writes_the_same_bytes(project, command):
+    run_well(command)
+    before = read_tree()
+    run_well(command)
+    assert read_tree() == before

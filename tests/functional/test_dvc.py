@@ -1,0 +1,256 @@
+"""The real DVC on a clone of the repository, from the embedded data to the submission."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.params import load_params
+from tests.functional.projects import REPOSITORY, change_params, write_tiny_params
+
+SUBMISSION = "submissions/submission.csv"
+ENVIRONMENT = os.environ | {
+    # `dvc` and `pipeline` of the Python that runs the tests
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
+
+
+def run(folder, command):
+    """Run a command in a folder, see that it succeeds, and return what it prints."""
+    done = subprocess.run(
+        command.split(),
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: exit status {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def stages_that_run(output):
+    """Return the stages that `dvc repro` says it ran."""
+    return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
+
+
+def commit(folder, message):
+    run(folder, "git add --all")
+    run(folder, f"git commit -q -m {message}")
+
+
+def clone_repository(folder):
+    """Copy what git knows, and new files that it does not ignore; start a history there."""
+    listed = run(REPOSITORY, "git ls-files --cached --others --exclude-standard")
+    for path in map(Path, listed.splitlines()):
+        if (REPOSITORY / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / path, folder / path)
+    run(folder, "git init -q")
+    run(folder, "git config user.name test")
+    run(folder, "git config user.email test@localhost")
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """Return a clone with tiny parameters and what `dvc repro` printed there."""
+    folder = tmp_path_factory.mktemp("clone")
+    clone_repository(folder)
+    write_tiny_params(folder / "params.yaml", folder / "params.yaml")
+    commit(folder, "tiny")
+    output = run(folder, "dvc repro")
+    commit(folder, "reproduced")
+    yield folder, output
+    shutil.rmtree(folder)  # networks of hundreds of MB
+
+
+@pytest.fixture
+def clone(reproduced):
+    """Return the reproduced clone; take back what a test changed there."""
+    folder, _ = reproduced
+    yield folder
+    run(folder, "git reset -q --hard")
+    run(folder, "git clean -q -f -d")
+
+
+def test_dvc_repro_from_nothing_runs_every_stage(reproduced):
+    _, output = reproduced
+    observed = stages_that_run(output)
+    assert sorted(observed) == [
+        "data/dvc.yaml:sample",
+        "folds",
+        "predict",
+        "preprocess",
+        "submit",
+        "train@0",
+        "train@1",
+        "tune",
+        "weights",
+    ]
+    assert observed[:2] == ["data/dvc.yaml:sample", "preprocess"]
+    assert observed[-1] == "submit"
+
+
+def test_dvc_repro_submission_is_valid(clone):
+    lines = (clone / SUBMISSION).read_text().splitlines()
+    assert lines[0] == "img,pixels"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4"]
+    observed = run(clone, f"pipeline check {SUBMISSION}")
+    assert observed.startswith(f"{SUBMISSION}: valid, 4 rows, ")
+
+
+def test_dvc_repro_submission_scores_against_the_truth(clone):
+    observed = run(clone, f"pipeline score {SUBMISSION} data/raw/sample/truth")
+    assert re.match(rf"{SUBMISSION}: mean Dice [01]\.\d{{4}} over 4 images", observed)
+
+
+def test_dvc_metrics_show_lists_folds_and_total(clone):
+    observed = json.loads(run(clone, "dvc metrics show --json"))[""]["data"]
+    assert set(observed) == {
+        "reports/metrics.json",
+        "reports/training/fold0/metrics.json",
+        "reports/training/fold1/metrics.json",
+    }
+    total = observed["reports/metrics.json"]["data"]
+    assert total["images"] == 12  # 3 subjects x 4 frames
+    assert total["oof_dice"] >= total["all_empty_dice"]
+
+
+def test_dvc_plots_show_draws_training_and_thresholds(clone):
+    run(clone, "dvc plots show")
+    page = (clone / "dvc_plots" / "index.html").read_text()
+    assert "reports/thresholds.csv" in page
+    assert "reports/training/fold0/plots/metrics/val/dice.tsv" in page
+    assert "reports/training/fold1/plots/metrics/train/loss.tsv" in page
+
+
+def test_dvc_repro_leaves_nothing_for_git_to_track_but_text(reproduced):
+    folder, _ = reproduced
+    tracked = run(folder, "git ls-files data models reports submissions").splitlines()
+    assert not [path for path in tracked if path.endswith((".npy", ".npz", ".keras", ".tif"))]
+    assert {"data/dvc.lock", "reports/metrics.json"} <= set(tracked)
+
+
+def test_dvc_repro_again_runs_no_stage(clone):
+    output = run(clone, "dvc repro")
+    assert stages_that_run(output) == []
+    assert "Data and pipelines are up to date." in output
+
+
+def test_dvc_repro_after_a_change_of_submit_runs_submit_alone(clone):
+    before = (clone / SUBMISSION).read_bytes()
+    with (clone / "pipeline" / "stages" / "submit.py").open("a") as file:
+        file.write("# changed\n")
+    assert stages_that_run(run(clone, "dvc repro")) == ["submit"]
+    assert (clone / SUBMISSION).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seed": 7}, {"data/dvc.yaml:sample", "folds", "train@0", "train@1"}),
+        ({"sample": {"frames": 5}}, {"data/dvc.yaml:sample"}),
+        ({"folds": {"indices": [0, 1, 2]}}, {"folds", "train@2", "predict"}),
+        ({"preprocess": {"height": 64}}, {"preprocess", "train@0", "train@1", "predict"}),
+        ({"model": {"width": 8}}, {"train@0", "train@1"}),
+    ],
+    ids=["seed", "sample", "folds", "preprocess", "model"],
+)
+def test_dvc_status_names_the_stages_that_use_a_parameter(clone, changes, expected):
+    change_params(changes, clone / "params.yaml")
+    assert set(json.loads(run(clone, "dvc status --json"))) == expected
+
+
+@pytest.mark.parametrize("place", ["inside", "outside"])
+def test_dvc_repro_with_other_data_needs_no_sample(clone, tmp_path, place):
+    data_dir = {"inside": clone / "data" / "raw" / "nerves", "outside": tmp_path / "nerves"}[place]
+    for name in ("images", "masks", "test/images"):
+        (data_dir / name).mkdir(parents=True)
+        cv2.imwrite(str(data_dir / name / "1.png"), np.zeros((40, 50, 3), np.uint8))
+    run(clone, f"pipeline init usgra-seg --data {data_dir}")
+    observed = stages_that_run(run(clone, "dvc repro --dry"))
+    assert "preprocess" in observed
+    assert "train@4" in observed
+    assert "data/dvc.yaml:sample" not in observed
+
+
+def test_dvc_exp_run_sets_parameters_and_keeps_the_experiment(clone):
+    output = run(clone, "dvc exp run --name narrow -S train.epochs=2 -S model.width=2 train@0")
+    assert stages_that_run(output) == ["train@0"]
+    params = load_params(clone / "params.yaml")
+    assert (params.train.epochs, params.model.width) == (2, 2)
+    losses = clone / "reports/training/fold0/plots/metrics/train/loss.tsv"
+    assert len(losses.read_text().splitlines()) == 3  # a header and two epochs
+    assert run(clone, "dvc exp list --name-only").split() == ["narrow"]
+    run(clone, "git reset -q --hard")
+    run(clone, "dvc checkout --quiet")
+
+
+# What dvc.yaml says, by reading it
+
+PIPELINES = [REPOSITORY / "dvc.yaml", REPOSITORY / "data" / "dvc.yaml"]
+# Changes here change no artefact: reading, checking and writing of files.
+PLUMBING = {
+    "pipeline/atomic.py",
+    "pipeline/dataset/prob_maps.py",
+    "pipeline/errors.py",
+    "pipeline/params.py",
+    "pipeline/paths.py",
+    "pipeline/progress.py",
+    "pipeline/validation.py",
+}
+
+
+def imported_modules(path):
+    """Return the files of this package that a file imports, at its top or in a function."""
+    found = set()
+    for node in ast.walk(ast.parse((REPOSITORY / path).read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        files = (Path(f"{name.replace('.', '/')}.py") for name in names)
+        found |= {file for file in files if (REPOSITORY / file).is_file()}
+    return found
+
+
+def all_imported_modules(path):
+    """Return what a file imports and what that imports, other stages left out."""
+    found, waiting = set(), [path]
+    while waiting:
+        new = {
+            file
+            for file in imported_modules(waiting.pop())
+            if file not in found and file.parent.name != "stages"
+        }
+        found |= new
+        waiting += new
+    return {file.as_posix() for file in found}
+
+
+def test_dvc_yaml_every_module_that_computes_is_a_dependency():
+    stages = {}
+    for pipeline in PIPELINES:
+        stages |= YAML(typ="safe").load(pipeline)["stages"]
+    used, dependencies = set(), set()
+    for name, stage in stages.items():
+        script = f"pipeline/stages/{name}.py"
+        assert script in stage["deps"]
+        used |= all_imported_modules(Path(script))
+        dependencies |= set(stage["deps"])
+    covered = {file for file in used if {file, *map(str, Path(file).parents)} & dependencies}
+    assert used - covered == PLUMBING

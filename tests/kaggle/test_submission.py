@@ -1,0 +1,259 @@
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from pipeline.competitions.spec import SubmissionFormat, load_spec
+from pipeline.errors import InputError
+from pipeline.kaggle.submission import check_submission, read_submission, write_submission
+
+NERVE = SubmissionFormat(header=("img", "pixels"), ids="integer")
+MASK = np.array(
+    [
+        [0, 1, 1, 0, 0],
+        [0, 1, 0, 0, 0],
+        [1, 1, 0, 0, 1],
+    ],
+    dtype=bool,
+)
+EMPTY = np.zeros((3, 5), dtype=bool)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "submission.csv"
+
+
+def write(path, text):
+    path.write_bytes(text.encode("utf-8"))
+    return path
+
+
+# The file, byte for byte
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Pixels numbered down the columns: 3, 4 5 6, 7 and 15; 3 to 7 is one run.
+        ({}, "img,pixels\n1,3 5 15 1\n2,\n"),
+        ({"origin": 0}, "img,pixels\n1,2 5 14 1\n2,\n"),
+        # Along the rows: 2 3, 7, 11 12 and 15.
+        ({"order": "rows"}, "img,pixels\n1,2 2 7 1 11 2 15 1\n2,\n"),
+        ({"order": "rows", "origin": 0}, "img,pixels\n1,1 2 6 1 10 2 14 1\n2,\n"),
+        ({"empty": "-1"}, "img,pixels\n1,3 5 15 1\n2,-1\n"),
+        (
+            {"header": ("ImageId", "EncodedPixels")},
+            "ImageId,EncodedPixels\n1,3 5 15 1\n2,\n",
+        ),
+    ],
+)
+def test_write_submission_each_format_matches_hand_count(path, options, expected):
+    form = NERVE.model_copy(update=options)
+    write_submission(path, [("1", MASK), ("2", EMPTY)], form)
+    assert path.read_bytes() == expected.encode("ascii")
+    ids, shapes = ["1", "2"], [MASK.shape, EMPTY.shape]
+    assert check_submission(path, form, ids=ids, shapes=shapes) == 1
+
+
+def test_write_submission_nerve_all_empty_is_the_sample_of_the_competition(path):
+    form = load_spec("ultrasound-nerve").submission
+    blank = np.zeros((420, 580), dtype=bool)
+    write_submission(path, ((str(i), blank) for i in range(1, 4)), form)
+    assert path.read_bytes() == b"img,pixels\n1,\n2,\n3,\n"
+
+
+@given(
+    masks=st.lists(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=6)), max_size=4),
+    ids=st.lists(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+        unique=True,
+        min_size=4,
+        max_size=4,
+    ),
+    order=st.sampled_from(["columns", "rows"]),
+    origin=st.sampled_from([0, 1]),
+    empty=st.sampled_from(["", "-1", "-"]),
+)
+def test_check_submission_accepts_what_is_written(
+    tmp_path_factory, masks, ids, order, origin, empty
+):
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    form = SubmissionFormat(header=("id", "rle"), order=order, origin=origin, empty=empty)
+    rows = list(zip(ids, masks, strict=False))
+    write_submission(path, rows, form)
+    observed = check_submission(
+        path, form, ids=[row[0] for row in rows], shapes=[mask.shape for mask in masks]
+    )
+    assert observed == sum(mask.any() for mask in masks)
+
+
+def test_check_submission_very_many_runs_are_accepted(path):
+    # A chequered mask of the competition's size: 121,800 runs, over a million characters.
+    mask = np.indices((420, 580)).sum(axis=0) % 2 == 1
+    write_submission(path, [("1", mask)], NERVE)
+    assert check_submission(path, NERVE, ids=["1"], shapes=[mask.shape]) == 1
+    assert path.stat().st_size > 1_000_000
+
+
+# Old files stay
+
+
+def test_write_submission_exception_leaves_the_old_file(path):
+    write(path, "old")
+
+    def masks():
+        yield "1", MASK
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_submission(path, masks(), NERVE)
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_write_submission_kill_leaves_the_old_file(path):
+    write(path, "old")
+    code = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from pipeline.competitions.spec import SubmissionFormat
+from pipeline.kaggle.submission import write_submission
+
+def masks():
+    for number in range(10_000):  # more than any buffer holds
+        yield str(number), np.eye(3, dtype=bool)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_submission(Path(sys.argv[1]), masks(), SubmissionFormat(header=("img", "pixels")))
+"""
+    done = subprocess.run([sys.executable, "-c", code, path], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    write_submission(path, [("1", MASK)], NERVE)
+    assert read_submission(path, NERVE) == {"1": "3 5 15 1"}
+    assert list(path.parent.iterdir()) == [path]
+
+
+# Reading
+
+
+def test_read_submission_rows_keep_their_order(path):
+    write(path, "img,pixels\n10,1 2\n2,\n1,3 1\n")
+    assert list(read_submission(path, NERVE).items()) == [("10", "1 2"), ("2", ""), ("1", "3 1")]
+
+
+def test_read_submission_windows_lines_and_quotes_are_fine(path):
+    write(path, 'img,pixels\r\n1,"1 2"\r\n2,\r\n')
+    assert read_submission(path, NERVE) == {"1": "1 2", "2": ""}
+
+
+def test_read_submission_marker_of_emptiness_is_empty(path):
+    form = NERVE.model_copy(update={"empty": "-1"})
+    write(path, "img,pixels\n1,-1\n2,1 2\n")
+    assert read_submission(path, form) == {"1": "", "2": "1 2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "expected the header img,pixels, got ''"),
+        ("img,rle\n1,\n", "expected the header img,pixels, got 'img,rle'"),
+        ("1,1 2\n", "expected the header img,pixels, got '1,1 2'"),
+        ("img,pixels,x\n1,\n", "expected the header img,pixels, got 'img,pixels,x'"),
+        # A byte order mark, as spreadsheets write it, is seen.
+        ("\ufeffimg,pixels\n1,\n", "expected the header img,pixels, got '\\ufeffimg,pixels'"),
+    ],
+)
+def test_read_submission_other_header_is_shown(path, text, expected):
+    with pytest.raises(InputError) as caught:
+        read_submission(write(path, text), NERVE)
+    assert str(caught.value) == f"{path}: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("1,\n2\n", "3: expected 2 fields, got 1"),
+        ("1,\n\n2,\n", "3: expected 2 fields, got 0"),
+        ("1,1 2,3 4\n", "2: expected 2 fields, got 3"),
+        ("1,\n2,\n1,1 2\n", "4: id 1 stands twice"),
+    ],
+)
+def test_read_submission_bad_row_is_named_by_its_line(path, rows, expected):
+    with pytest.raises(InputError) as caught:
+        read_submission(write(path, f"img,pixels\n{rows}"), NERVE)
+    assert str(caught.value) == f"{path}:{expected}"
+
+
+def test_read_submission_blank_instead_of_the_marker_is_refused(path):
+    form = NERVE.model_copy(update={"empty": "-1"})
+    with pytest.raises(InputError, match=r":3: expected -1 for an empty mask, got nothing$"):
+        read_submission(write(path, "img,pixels\n1,-1\n2,\n"), form)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b'img,pixels\n1,"1 2\n', b"\xff\xfe"])
+def test_read_submission_no_csv_is_one_line(path, content):
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"submission.csv: not a CSV file: .+") as caught:
+        read_submission(path, NERVE)
+    assert "\n" not in str(caught.value)
+
+
+def test_read_submission_missing_file_and_folder_say_so(path, tmp_path):
+    with pytest.raises(InputError, match=r"submission\.csv: can't be read: No such file"):
+        read_submission(path, NERVE)
+    with pytest.raises(InputError, match="can't be read: Is a directory"):
+        read_submission(tmp_path, NERVE)
+
+
+# Checking
+
+
+IDS = ["1", "2", "10"]
+SHAPES = [(3, 5), (2, 2), (3, 5)]
+
+
+def test_check_submission_counts_the_rows_with_a_mask(path):
+    write(path, "img,pixels\n1,1 15\n2,\n10,15 1\n")
+    assert check_submission(path, NERVE, ids=IDS, shapes=SHAPES) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("1,\n2,\n", ": expected 3 ids, 10 missing"),
+        ("", ": expected 3 ids, 1, 2, 10 missing"),
+        ("1,\n2,\n10,\n11,\n", ": expected 3 ids, 11 unknown"),
+        ("1,\n2,\n10,\n3,\n4,\n5,\n6,\n", ": expected 3 ids, 3, 4, 5 and 1 more unknown"),
+        # Sorted as text.
+        ("1,\n10,\n2,\n", ":3: expected id 2 in this place, got 10"),
+        ("01,\n2,\n10,\n", ": expected 3 ids, 1 missing"),
+        ("1,1 16\n2,\n10,\n", ": id 1: rle: run 1 ('1 16') ends outside of the image of 15 pixels"),
+        # 4 pixels in the frame of 2x2.
+        ("1,\n2,5 1\n10,\n", ": id 2: rle: run 1 ('5 1') ends outside of the image of 4 pixels"),
+        ("1,0 2\n2,\n10,\n", ": id 1: rle: run 1 ('0 2') starts below the origin 1"),
+        ("1,\n2,\n10,1\n", ": id 10: rle: run 1 ('1') has a start but no length"),
+        ("1,-1\n2,\n10,\n", ": id 1: rle: run 1 ('-1') holds more than digits 0-9"),
+    ],
+)
+def test_check_submission_fault_is_one_line(path, rows, expected):
+    write(path, f"img,pixels\n{rows}")
+    with pytest.raises(InputError) as caught:
+        check_submission(path, NERVE, ids=IDS, shapes=SHAPES)
+    assert str(caught.value) == f"{path}{expected}"
+
+
+def test_check_submission_origin_0_bounds_are_0_to_last(path):
+    form = NERVE.model_copy(update={"origin": 0})
+    write(path, "img,pixels\n1,0 15\n")
+    assert check_submission(path, form, ids=["1"], shapes=[(3, 5)]) == 1
+    write(path, "img,pixels\n1,1 15\n")
+    with pytest.raises(InputError, match="ends outside of the image of 15 pixels"):
+        check_submission(path, form, ids=["1"], shapes=[(3, 5)])

@@ -1,0 +1,164 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.competitions.spec import load_spec
+from pipeline.errors import InputError
+from pipeline.kaggle.submission import write_submission
+from pipeline.params import load_params
+from pipeline.paths import Paths
+from pipeline.stages.init import run as init
+from pipeline.stages.score import run, score_images
+
+LEFT = np.array([[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]], bool)
+MIDDLE = np.array([[0, 1, 1, 0, 0], [0, 1, 1, 0, 0], [0, 1, 1, 0, 0]], bool)
+EMPTY = np.zeros((3, 5), bool)
+LARGE = np.ones((4, 6), bool)
+TRUE = {"1": LEFT, "2": EMPTY, "3": EMPTY, "10": LARGE}
+# Dice 2 * 2 / (4 + 6), 1, 0, 2 * 12 / (24 + 12)
+PREDICTED = {"1": MIDDLE, "2": EMPTY, "3": LEFT, "10": LARGE & (np.arange(6) < 3)}
+SCORES = [0.4, 1.0, 0.0, 2 / 3]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Parameters, a submission, the truth as a CSV and as a folder, and the index of frames."""
+    paths = Paths(tmp_path)
+    init(paths, "sample", data_dir=None, device=None)
+    form = load_spec("sample").submission
+    write_submission(tmp_path / "submission.csv", PREDICTED.items(), form)
+    write_submission(tmp_path / "truth.csv", reversed(TRUE.items()), form)
+    (tmp_path / "truth").mkdir()
+    for mask_id, mask in TRUE.items():
+        Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "truth" / f"{mask_id}.tif")
+    paths.test_store.mkdir(parents=True)
+    sizes = [mask.shape for mask in TRUE.values()]
+    index = pd.DataFrame(sizes, columns=["height", "width"])
+    index.insert(0, "id", list(TRUE))
+    index.to_csv(paths.test_store / "index.csv", index=False)
+    return paths
+
+
+def score(project, truth="truth", submission="submission.csv"):
+    params = load_params(project.params)
+    return score_images(params, project, project.root / submission, project.root / truth)
+
+
+def fault_of(project, **files):
+    with pytest.raises(InputError) as caught:
+        score(project, **files)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("truth", ["truth", "truth.csv"])
+def test_score_images_each_image_matches_hand_count(project, truth):
+    observed = score(project, truth)
+    assert list(observed["id"]) == ["1", "2", "3", "10"]
+    np.testing.assert_allclose(observed["dice"], SCORES, rtol=1e-15)
+    assert list(observed["true_area"]) == [4, 0, 0, 24]
+    assert list(observed["predicted_area"]) == [6, 0, 4, 12]
+
+
+def test_score_images_folder_and_csv_agree(project):
+    pd.testing.assert_frame_equal(score(project, "truth"), score(project, "truth.csv"))
+
+
+def test_score_images_truth_against_itself_is_1(project):
+    assert (score(project, submission="truth.csv")["dice"] == 1).all()
+
+
+def test_score_images_order_of_the_rows_is_free(project):
+    lines = (project.root / "submission.csv").read_text().splitlines()
+    (project.root / "shuffled.csv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
+    observed = score(project, submission="shuffled.csv")
+    assert list(observed["id"]) == ["10", "3", "2", "1"]
+    np.testing.assert_allclose(observed["dice"], SCORES[::-1], rtol=1e-15)
+
+
+def test_score_images_other_files_of_the_folder_are_no_masks(project):
+    (project.root / "truth" / ".DS_Store").touch()
+    (project.root / "truth" / "old").mkdir()
+    assert len(score(project)) == 4
+
+
+def test_score_images_ids_of_files_count_as_in_the_submission(project):
+    # The test frame 001.tif stands as 1 in a submission with integer ids.
+    folder = project.root / "truth"
+    (folder / "1.tif").rename(folder / "001.tif")
+    np.testing.assert_allclose(score(project)["dice"], SCORES, rtol=1e-15)
+
+
+def test_score_images_two_files_of_one_id_are_refused(project):
+    folder = project.root / "truth"
+    (folder / "1.png").write_bytes((folder / "1.tif").read_bytes())
+    assert fault_of(project) == f"{folder / '1.tif'}: same id as {folder / '1.png'}"
+
+
+@pytest.mark.parametrize("truth", ["truth", "truth.csv"])
+def test_score_images_missing_id_is_named(project, truth):
+    lines = (project.root / "submission.csv").read_text().splitlines()
+    (project.root / "short.csv").write_text("\n".join(lines[:-1]) + "\n")
+    assert fault_of(project, truth=truth, submission="short.csv") == (
+        f"{project.root / 'short.csv'}: expected 4 ids, 10 missing"
+    )
+
+
+@pytest.mark.parametrize("truth", ["truth", "truth.csv"])
+def test_score_images_unknown_id_is_named(project, truth):
+    with (project.root / "submission.csv").open("a") as file:
+        file.write("11,\n")
+    assert fault_of(project, truth=truth).endswith("submission.csv: expected 4 ids, 11 unknown")
+
+
+def test_score_images_missing_files_are_named(project):
+    no_such_file = "can't be read: No such file or directory"
+    assert fault_of(project, truth="none") == f"{project.root / 'none'}: {no_such_file}"
+    assert fault_of(project, submission="none.csv") == (
+        f"{project.root / 'none.csv'}: {no_such_file}"
+    )
+
+
+def test_score_images_truth_that_is_a_mask_is_refused(project):
+    assert fault_of(project, truth="truth/1.tif").startswith(
+        f"{project.root / 'truth' / '1.tif'}: not a CSV file: "
+    )
+
+
+def test_score_images_csv_without_preprocessed_frames_says_what_to_run(project):
+    (project.test_store / "index.csv").unlink()
+    assert fault_of(project, truth="truth.csv").endswith("no such file; run: pipeline preprocess")
+    assert len(score(project, "truth")) == 4  # a folder knows its sizes
+
+
+def test_score_images_csv_id_that_is_no_test_frame_is_named(project):
+    for name in ("submission.csv", "truth.csv"):
+        with (project.root / name).open("a") as file:
+            file.write("11,\n")
+    expected = f"{project.root / 'truth.csv'}: id 11 is none of the test frames"
+    assert fault_of(project, truth="truth.csv") == expected
+
+
+@pytest.mark.parametrize("truth", ["truth", "truth.csv"])
+def test_score_images_run_outside_of_the_frame_is_named(project, truth):
+    path = project.root / "submission.csv"
+    path.write_text("img,pixels\n1,16 1\n2,\n3,\n10,\n")
+    assert fault_of(project, truth=truth) == (
+        f"{path}: id 1: rle: run 1 ('16 1') ends outside of the image of 15 pixels"
+    )
+
+
+def test_run_writes_every_image_and_says_the_mean(project):
+    submission, per_image = project.root / "submission.csv", project.root / "scores.csv"
+    params = load_params(project.params)
+    message = run(params, project, submission, project.root / "truth", per_image=per_image)
+    # (0.4 + 1 + 0 + 2 / 3) / 4; (0.4 + 2 / 3) / 2; two of four are empty.
+    assert message == (
+        f"{submission}: mean Dice 0.5167 over 4 images, 0.5333 on those with a mask"
+        " (all-empty 0.5000)"
+    )
+    assert per_image.read_text() == (
+        "id,dice,true_area,predicted_area\n"
+        "1,0.400000,4,6\n2,1.000000,0,0\n3,0.000000,0,4\n10,0.666667,24,12\n"
+    )
