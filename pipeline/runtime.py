@@ -1,5 +1,6 @@
 """What the device does best: precision, compilation, quiet logs."""
 
+import logging
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ def start_keras() -> None:
     are shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _shown_on_failure():
         import keras
 

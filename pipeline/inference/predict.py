@@ -11,6 +11,7 @@ from pipeline.atomic import atomic_file
 from pipeline.dataset.store import create_map
 from pipeline.errors import InputError
 from pipeline.inference.views import VIEWS
+from pipeline.runtime import jit_compile
 
 
 def load_model(path: Path) -> keras.Model:
@@ -24,10 +25,13 @@ def load_model(path: Path) -> keras.Model:
     if not path.is_file():
         raise InputError(f"{path}: no such model; run: pipeline train --fold {path.stem[4:]}")
     try:
-        return keras.saving.load_model(path, compile=False)
+        model = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a model that can be loaded: {reason}") from error
+    if jit_compile() is False:
+        model.jit_compile = False
+    return model
 
 
 def predict_batch(

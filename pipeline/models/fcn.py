@@ -90,7 +90,7 @@ def build_fcn(
     for block in (4, 3, 2, 1):
         if 2**block < final_stride:
             break
-        x = _upsample(width, 2, name=f"upsample_pool{block}", **up)(x)
+        x = _upsample(x, width, 2, name=f"upsample_pool{block}", **up)
         if 2**block > final_stride or finest_skip:
             scale = 100.0 ** (block - 5) if scale_skips else 1.0
             x = _fuse(x, skips[block - 1], width, scale, penalty, name=f"pool{block}")
@@ -107,22 +107,22 @@ def build_fcn(
     # Logits in float32: bfloat16 would round probabilities to steps of about one percent.
     if width > 1:
         x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
-    x = _upsample(1, final_stride, dtype="float32", name="upsample_frame", **up)(x)
+    x = _upsample(x, 1, final_stride, dtype="float32", name="upsample_frame", **up)
     logits = layers.Rescaling(1.0, offset=float(logit(prior)), dtype="float32", name="logits")(x)
     return keras.Model(frames, logits, name=f"fcn{final_stride}s")
 
 
-@keras.saving.register_keras_serializable("pipeline")
-class BilinearKernel(keras.initializers.Initializer):
-    """Kernel (2f, 2f, C, C) with which a transposed convolution of stride f interpolates."""
+def bilinear_kernel(factor: int, channels: int) -> np.ndarray:
+    """Return the kernel with which a transposed convolution of stride `factor` interpolates.
 
-    def __call__(self, shape, dtype=None):
-        """Return the kernel for a `shape` of (2f, 2f, C, C)."""
-        size, _, outputs, inputs = shape
-        factor = size // 2
-        profile = 1 - np.abs(np.arange(size) - (factor - 0.5)) / factor
-        kernel = np.multiply.outer(np.outer(profile, profile), np.eye(outputs, inputs))
-        return keras.ops.convert_to_tensor(kernel, dtype=dtype)
+    Returns
+    -------
+    numpy.ndarray
+        float32, (2 * factor, 2 * factor, channels, channels); no channel flows into another.
+    """
+    profile = 1 - np.abs(np.arange(2 * factor) - (factor - 0.5)) / factor
+    kernel = np.multiply.outer(np.outer(profile, profile), np.eye(channels))
+    return kernel.astype(np.float32)
 
 
 def _check_choice(name: str, value: object, known: tuple) -> None:
@@ -159,13 +159,11 @@ def _fuse(x, skip, width: int, scale: float, penalty, *, name: str):
     return layers.Add(name=f"fuse_{name}")([x, score(skip)])
 
 
-def _upsample(channels: int, factor: int, **options) -> layers.Layer:
-    return layers.Conv2DTranspose(
-        channels,
-        2 * factor,
-        strides=factor,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=BilinearKernel(),
-        **options,
+def _upsample(x, channels: int, factor: int, **options):
+    layer = layers.Conv2DTranspose(
+        channels, 2 * factor, strides=factor, padding="same", use_bias=False, **options
     )
+    x = layer(x)
+    # Set here and by no initializer of ours, so that plain Keras can load a saved network.
+    layer.set_weights([bilinear_kernel(factor, channels)])
+    return x

@@ -3,7 +3,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.models.fcn import FINAL_STRIDES, BilinearKernel, build_fcn
+from pipeline.models.fcn import FINAL_STRIDES, bilinear_kernel, build_fcn
 from pipeline.models.pretrained import CONVOLUTIONS
 from pipeline.models.vgg16 import set_encoder_weights
 
@@ -50,6 +50,11 @@ def test_build_fcn_takes_another_size_after_saving(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.predict_on_batch(FRAMES[:, :32, :64]).shape == (2, 32, 64, 1)
     assert loaded.predict_on_batch(FRAMES).shape == (2, 64, 96, 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_build_fcn_saved_network_needs_no_code_of_ours(channels):
+    assert "pipeline" not in build_fcn(width=2, channels=channels).to_json()
 
 
 def test_build_fcn_skips_start_at_zero():
@@ -150,13 +155,10 @@ def test_set_encoder_weights_reaches_every_convolution():
 @pytest.mark.parametrize("factor", [2, 8])
 def test_bilinear_kernel_interpolates_as_opencv(factor):
     upsample = keras.layers.Conv2DTranspose(
-        1,
-        2 * factor,
-        strides=factor,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=BilinearKernel(),
+        1, 2 * factor, strides=factor, padding="same", use_bias=False
     )
+    upsample.build((None, 5, 7, 1))
+    upsample.set_weights([bilinear_kernel(factor, 1)])
     coarse = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     observed = np.array(upsample(coarse[None, ..., None]))[0, ..., 0]
     expected = cv2.resize(coarse, (7 * factor, 5 * factor), interpolation=cv2.INTER_LINEAR)
