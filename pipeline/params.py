@@ -59,6 +59,8 @@ class Folds(Section):
 class Model(Section):
     """The network."""
 
+    architecture: Literal["fcn", "unet", "fpn", "linknet", "pspnet"]
+    encoder: str
     encoder_weights: str
     final_stride: Literal[2, 4, 8, 16, 32]
     head: Literal["score", "fc"]
@@ -71,6 +73,13 @@ class Model(Section):
     scale_skips: bool
     l2: Annotated[float, Field(ge=0)]
     prior: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("encoder")
+    @classmethod
+    def _fcn_has_vgg16(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("architecture") == "fcn" and value != "vgg16":
+            raise ValueError(f"expected vgg16 for architecture fcn, got {value!r}")
+        return value
 
 
 class Stage(Section):
@@ -129,6 +138,14 @@ class Params(Section):
     model: Model
     train: Train
     predict: Predict
+
+    @field_validator("train")
+    @classmethod
+    def _stages_are_of_the_fcn(cls, value: Train, info: ValidationInfo) -> Train:
+        model = info.data.get("model")  # absent where it is at fault itself
+        if model is not None and value.earlier_stages and model.architecture != "fcn":
+            raise ValueError(f"earlier_stages: expected [] for architecture {model.architecture}")
+        return value
 
 
 def load_params(path: Path) -> Params:

@@ -5,9 +5,8 @@ from typing import Literal
 import keras
 import numpy as np
 from keras import layers
-from scipy.special import logit
 
-from pipeline.models.vgg16 import vgg16_pools
+from pipeline.models.vgg16 import vgg16_pools, with_prior
 
 FINAL_STRIDES = (2, 4, 8, 16, 32)
 HEADS = ("score", "fc")
@@ -108,8 +107,7 @@ def build_fcn(
     if width > 1:
         x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
     x = _upsample(x, 1, final_stride, dtype="float32", name="upsample_frame", **up)
-    logits = layers.Rescaling(1.0, offset=float(logit(prior)), dtype="float32", name="logits")(x)
-    return keras.Model(frames, logits, name=f"fcn{final_stride}s")
+    return keras.Model(frames, with_prior(x, prior), name=f"fcn{final_stride}s")
 
 
 def bilinear_kernel(factor: int, channels: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import keras
 from keras import layers
+from scipy.special import logit
 
 from pipeline.errors import InputError
 from pipeline.models.pretrained import VGG_MEAN, EncoderWeights
@@ -61,15 +62,29 @@ def set_encoder_weights(model: keras.Model, weights: EncoderWeights) -> None:
         layer.set_weights([kernel, bias])
 
 
-def _subtract_mean(frames: keras.KerasTensor) -> keras.KerasTensor:
+def as_bgr(frames: keras.KerasTensor) -> keras.KerasTensor:
+    """Repeat grey frames (N, H, W, 1) to three channels, or turn RGB frames (N, H, W, 3) to BGR.
+
+    Raises
+    ------
+    ValueError
+        The frames have another number of channels.
+    """
     channels = frames.shape[-1]
     if channels == 1:
-        bgr = layers.Concatenate(name="grey_to_bgr")([frames, frames, frames])
-    elif channels == 3:
-        bgr = frames[..., ::-1]
-    else:
-        raise ValueError(f"frames: expected 1 or 3 channels, got {channels}")
+        return layers.Concatenate(name="grey_to_bgr")([frames, frames, frames])
+    if channels == 3:
+        return frames[..., ::-1]
+    raise ValueError(f"frames: expected 1 or 3 channels, got {channels}")
+
+
+def with_prior(logits: keras.KerasTensor, prior: float) -> keras.KerasTensor:
+    """Shift logits, in float32, so that a network that says 0 means the probability `prior`."""
+    return layers.Rescaling(1.0, offset=float(logit(prior)), dtype="float32", name="logits")(logits)
+
+
+def _subtract_mean(frames: keras.KerasTensor) -> keras.KerasTensor:
     # In float32: bfloat16 has 8 significant bits, too few for a difference of pixels.
     return layers.Rescaling(
         1.0, offset=[-mean for mean in VGG_MEAN], dtype="float32", name="subtract_mean"
-    )(bgr)
+    )(as_bgr(frames))

@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, write_prob_maps
 from pipeline.models.fcn import build_fcn
 from pipeline.models.losses import LOSSES
-from pipeline.models.pretrained import load_encoder_weights
+from pipeline.models.pretrained import EncoderWeights, load_encoder_weights
 from pipeline.models.vgg16 import set_encoder_weights
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -129,13 +129,10 @@ def _fit_fold(
     settings = params.train
     keras.utils.set_random_seed(params.seed * 1000 + fold)
     keras.config.set_dtype_policy(runtime.choose_precision(settings.precision))
-    options = params.model.model_dump(exclude={"encoder_weights", "final_stride"})
     encoder_weights = load_encoder_weights(paths.encoder)
 
     def build(final_stride: int) -> keras.Model:
-        model = build_fcn(channels=params.preprocess.channels, final_stride=final_stride, **options)
-        set_encoder_weights(model, encoder_weights)
-        return model
+        return _build_model(params, final_stride, encoder_weights)
 
     with Live(str(paths.training_log(fold)), save_dvc_exp=False, dvcyaml=None) as live:
         trainer = Trainer(
@@ -169,6 +166,30 @@ def _fit_fold(
     with atomic_file(paths.model(fold)) as beside:
         trained.save(beside)
     return score
+
+
+def _build_model(params: Params, final_stride: int, weights: EncoderWeights) -> keras.Model:
+    """Return a new network; the final stride counts for the FCN family alone."""
+    options, channels = params.model, params.preprocess.channels
+    if options.architecture == "fcn":
+        of_zoo = {"architecture", "encoder", "encoder_weights", "final_stride"}
+        model = build_fcn(
+            channels=channels, final_stride=final_stride, **options.model_dump(exclude=of_zoo)
+        )
+        set_encoder_weights(model, weights)
+        return model
+    from pipeline.models.zoo import build_zoo  # slow to import
+
+    return build_zoo(
+        options.architecture,
+        encoder=options.encoder,
+        channels=channels,
+        height=params.preprocess.height,
+        width=params.preprocess.width,
+        imagenet=options.encoder != "vgg16" and options.encoder_weights == "imagenet",
+        encoder_weights=weights,
+        prior=options.prior,
+    )
 
 
 def _phases(params: Params) -> list[Phase]:

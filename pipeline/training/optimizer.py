@@ -1,5 +1,7 @@
 """Adam with warm-up, cosine decay and a rate of its own for the encoder."""
 
+import re
+
 import keras
 
 
@@ -11,7 +13,7 @@ class EncoderAdam(keras.optimizers.Adam):
     Parameters
     ----------
     encoder_rate : float
-        Share of the learning rate for variables of layers named ``block...``.
+        Share of the learning rate for the convolutions of VGG-16.
     **options
         Of `keras.optimizers.Adam`.
     """
@@ -24,7 +26,7 @@ class EncoderAdam(keras.optimizers.Adam):
         """Note the share of each variable."""
         super().build(variables)
         self._shares = [
-            self.encoder_rate if variable.path.startswith("block") else 1.0
+            self.encoder_rate if re.search(r"(^|/)block\d_conv", variable.path) else 1.0
             for variable in variables
         ]
 
