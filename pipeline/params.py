@@ -104,7 +104,7 @@ class Train(Section):
     earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(_listed)]
     loss: Literal["dice", "dice_bce", "dice_focal", "tversky", "lovasz"]
     dice_over: Literal["image", "batch"]
-    augmentation: Literal["none", "light"]
+    augmentation: Literal["none", "light", "medium", "strong"]
     clip_norm: Rate | None
     ema: Annotated[float, Field(gt=0, lt=1)] | None
     patience: Count | None

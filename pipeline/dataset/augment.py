@@ -10,21 +10,47 @@ import cv2
 import numpy as np
 
 
-def _light() -> list[A.BasicTransform]:
+def _moved(shift: float, scale: float, degrees: float) -> list[A.BasicTransform]:
     return [
         A.HorizontalFlip(p=0.5),
         A.Affine(
-            scale=(0.92, 1.08),
-            translate_percent=(-0.06, 0.06),
-            rotate=(-7, 7),
+            scale=(1 - scale, 1 + scale),
+            translate_percent=(-shift, shift),
+            rotate=(-degrees, degrees),
             border_mode=cv2.BORDER_REFLECT_101,
             p=0.8,
         ),
-        A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.2, p=0.5),
     ]
 
 
-PRESETS = {"none": list, "light": _light}
+def _light() -> list[A.BasicTransform]:
+    contrast = A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.2, p=0.5)
+    return [*_moved(shift=0.06, scale=0.08, degrees=7), contrast]
+
+
+def _medium() -> list[A.BasicTransform]:
+    return [
+        *_moved(shift=0.08, scale=0.12, degrees=12),
+        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.25, p=0.5),
+        A.RandomGamma(gamma_limit=(70, 140), p=0.4),
+        # Speckle is multiplicative: each pixel by a factor of its own.
+        A.MultiplicativeNoise(multiplier=(0.8, 1.2), elementwise=True, p=0.4),
+    ]
+
+
+def _strong() -> list[A.BasicTransform]:
+    # What a pressing probe does to tissue.
+    pressed = A.OneOf(
+        [
+            A.ElasticTransform(alpha=30, sigma=6, border_mode=cv2.BORDER_REFLECT_101),
+            A.GridDistortion(distort_limit=0.2, border_mode=cv2.BORDER_REFLECT_101),
+        ],
+        p=0.5,
+    )
+    return [*_medium(), pressed]
+
+
+PRESETS = {"none": list, "light": _light, "medium": _medium, "strong": _strong}
 
 
 class Augmentation:
@@ -32,8 +58,9 @@ class Augmentation:
 
     Parameters
     ----------
-    preset : {"none", "light"}
-        How much is changed.
+    preset : {"none", "light", "medium", "strong"}
+        Light flips, moves and changes the contrast; medium moves further, and adds gamma and
+        speckle; strong adds elastic and grid distortions. The mask follows every move exactly.
     """
 
     def __init__(self, preset: str) -> None:
