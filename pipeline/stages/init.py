@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from string import Template
 
+import numpy as np
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.atomic import atomic_file, write_text
@@ -67,12 +68,14 @@ def _as_yaml(text: str) -> str:
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-def _preset(spec: Spec, competition: str, device: str | None) -> dict[str, int]:
+def _preset(spec: Spec, competition: str, device: str | None) -> dict[str, object]:
     device = device or next(iter(spec.presets))
     if device not in spec.presets:
         known = ", ".join(spec.presets)
         raise InputError(f"{competition}: expected a preset for {device}, got {known} only")
-    return spec.presets[device].model_dump()
+    preset = spec.presets[device].model_dump()
+    rate = np.format_float_scientific(preset["learning_rate"], trim="-", exp_digits=1)  # 1e-4
+    return {**preset, "learning_rate": rate}
 
 
 def _is_pristine(path: Path) -> bool:

@@ -151,7 +151,7 @@ def test_load_spec_bad_foreground_is_refused_in_one_sentence(tmp_path, value):
             "presets.cpu.height: Input should be a multiple of 32, got 100",
         ),
         (
-            "epochs: 8",
+            "epochs: 12",
             "epochs: 0",
             "presets.cpu.epochs: Input should be greater than or equal to 1, got 0",
         ),
@@ -164,7 +164,7 @@ def test_load_spec_fault_is_one_line_with_its_path(tmp_path, old, new, expected)
 
 
 def test_load_spec_no_preset_is_refused(tmp_path):
-    preset = "  cpu: {height: 96, width: 128, batch_size: 16, epochs: 8}"
+    preset = "  cpu: {height: 96, width: 128, batch_size: 16, epochs: 12}"
     with pytest.raises(InputError, match=r"mine.yaml: presets: .*at least 1 item"):
         load_sample_with(tmp_path, preset, "  {}")
 

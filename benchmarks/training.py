@@ -1,0 +1,282 @@
+"""Images per second in training and inference: our FCN-2s, and its twin in PyTorch.
+
+Both run the same network (VGG-16, FCN-2s, 64 channels wide), batch and precision (bfloat16 where
+the processor has it; autocast and channels-last in PyTorch), each in a process of its own, in
+turns: the ratios are medians over rounds. Beside them stand the peak of a large matrix product in
+the same precision, and the whole of a training (batches, augmentation, metrics, logging) against
+its bare step. Validation and checkpoints are outside of a training's images per second.
+
+    pip install -e .[bench]
+    python benchmarks/training.py [--height 96 --width 128 --batch 16] [--rounds 5]
+"""
+
+import argparse
+import contextlib
+import io
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+STEPS = 4
+PEAK_SIZE = 4096
+
+
+def make_keras(height, width, batch):
+    """Return the timed pieces on Keras, and the operations of one frame's forward pass."""
+    from pipeline import runtime
+
+    runtime.start_keras()
+    import keras
+
+    from pipeline.models.fcn import build_fcn
+    from pipeline.models.losses import DiceCrossEntropyLoss
+    from pipeline.training.optimizer import make_optimizer
+
+    keras.config.set_dtype_policy(runtime.choose_precision("auto"))
+    model = build_fcn()
+    adam = make_optimizer(
+        steps=1000, warmup_steps=10, learning_rate=1e-4, encoder_rate=1.0, clip_norm=None, ema=None
+    )
+    model.compile(adam, DiceCrossEntropyLoss(), jit_compile=runtime.jit_compile())
+    frames, masks = make_batch(height, width, batch)
+    matrix = keras.ops.cast(keras.random.normal((PEAK_SIZE, PEAK_SIZE)), model.compute_dtype)
+    return {
+        "train": lambda: model.train_on_batch(frames, masks),
+        "infer": lambda: model.predict_on_batch(frames),
+        "peak": lambda: float(keras.ops.matmul(matrix, matrix)[0, 0]),
+        "operations": count_operations(model, height, width),
+        "pipeline": make_pipeline(height, width, batch),
+    }
+
+
+def make_pipeline(height, width, batch):
+    """Return a function that trains one epoch with all that belongs to it: seconds per step."""
+    from dvclive import Live
+
+    from pipeline.dataset.batches import TrainingBatches, ValidationBatches
+    from pipeline.models.fcn import build_fcn
+    from pipeline.models.losses import DiceCrossEntropyLoss
+    from pipeline.training.checkpoint import Checkpoints
+    from pipeline.training.fit import Settings, Trainer
+    from pipeline.training.phases import Phase
+
+    frames, masks = make_batch(height, width, batch * 8 + 1)
+    images, masks = frames.astype(np.uint8), masks[..., 0].astype(np.uint8)
+    rows = np.arange(len(images))
+
+    def train_two_epochs():
+        with tempfile.TemporaryDirectory() as folder, Live(folder, save_dvc_exp=False) as live:
+            checkpoints = Checkpoints(Path(folder) / "checkpoints", "benchmark")
+            checkpoints.prepare()
+            trainer = Trainer(
+                TrainingBatches(
+                    images, masks, rows[:-1], batch_size=batch, augmentation="light", seed=0, fold=0
+                ),
+                ValidationBatches(images, masks, rows[-1:], batch_size=1),
+                settings=Settings(DiceCrossEntropyLoss()),
+                checkpoints=checkpoints,
+                live=live,
+            )
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                trainer.fit(
+                    lambda final_stride: build_fcn(final_stride=final_stride), [Phase(2, 2, 1e-4)]
+                )
+        # The second epoch's rate: the first one holds the tracing of the step.
+        return batch / float(re.findall(r"([0-9.]+) images/s", printed.getvalue())[-1])
+
+    return train_two_epochs
+
+
+def make_torch(height, width, batch):
+    """Return the timed pieces on PyTorch."""
+    import torch
+    from torch import nn
+
+    from pipeline.runtime import _cpu_has_bfloat16
+
+    bfloat16 = _cpu_has_bfloat16()
+
+    class Twin(nn.Module):
+        def __init__(self):
+            super().__init__()
+            blocks, inputs = [], 3
+            for depth, width in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
+                convolutions = []
+                for _ in range(depth):
+                    convolutions += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
+                    inputs = width
+                blocks.append(nn.Sequential(*convolutions, nn.MaxPool2d(2)))
+            self.blocks = nn.ModuleList(blocks)
+            self.scores = nn.ModuleList([nn.Conv2d(w, 64, 1) for w in (64, 128, 256, 512, 512)])
+            self.ups = nn.ModuleList(
+                [nn.ConvTranspose2d(64, 64, 4, 2, 1, bias=False) for _ in range(4)]
+            )
+            self.score = nn.Conv2d(64, 1, 1)
+            self.last = nn.ConvTranspose2d(1, 1, 4, 2, 1, bias=False)
+
+        def forward(self, x):
+            x = x.expand(-1, 3, -1, -1) - 110.0
+            pools = []
+            for block in self.blocks:
+                x = block(x)
+                pools.append(x)
+            x = self.scores[4](pools[4])
+            for up, score, pool in zip(self.ups, self.scores[3::-1], pools[3::-1], strict=True):
+                x = up(x) + score(pool)
+            return self.last(self.score(x)).float()
+
+    model = Twin().to(memory_format=torch.channels_last)
+    adam = torch.optim.Adam(model.parameters(), 1e-4)
+    frames, masks = (
+        torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
+        for array in make_batch(height, width, batch)
+    )
+    frames = frames.contiguous(memory_format=torch.channels_last)
+    precision = torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
+
+    def loss_of(logits):
+        probability = torch.sigmoid(logits)
+        dice = 1 - (2 * (probability * masks).sum() + 1) / (probability.sum() + masks.sum() + 1)
+        return dice + nn.functional.binary_cross_entropy_with_logits(logits, masks)
+
+    def train():
+        with precision:
+            logits = model(frames)
+        adam.zero_grad(set_to_none=True)
+        loss_of(logits).backward()
+        adam.step()
+
+    def infer():
+        with torch.no_grad(), precision:
+            model(frames)
+
+    return {"train": train, "infer": infer}
+
+
+def make_batch(height, width, batch):
+    """Return noise as frames and masks, float32 (batch, height, width, 1)."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (batch, height, width, 1)).astype(np.float32)
+    return frames, (frames > 230).astype(np.float32)
+
+
+def count_operations(model, height, width):
+    """Return the multiplications and additions of one frame through all convolutions."""
+    import keras
+
+    probe = keras.Model(model.input, [layer.output for layer in model.layers])
+    shapes = probe.compute_output_shape((1, height, width, 1))
+    total = 0
+    for layer, shape in zip(model.layers, shapes, strict=True):
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+            pixels = shape[1] * shape[2]
+            if isinstance(layer, keras.layers.Conv2DTranspose):
+                pixels //= layer.strides[0] * layer.strides[1]
+            total += 2 * pixels * int(np.prod(layer.kernel.shape))
+    return total
+
+
+def serve(make, height, width, batch):
+    """Answer each line "PIECE STEPS" with the seconds per step."""
+    pieces = make(height, width, batch)
+    if "operations" in pieces:
+        print("operations", pieces.pop("operations"), flush=True)
+    for line in sys.stdin:
+        name, steps = line.split()
+        begun = time.perf_counter()
+        results = [pieces[name]() for _ in range(int(steps))]
+        seconds = results[-1] if name == "pipeline" else (time.perf_counter() - begun) / int(steps)
+        print("seconds", seconds, flush=True)
+
+
+class Worker:
+    """One framework in a process of its own."""
+
+    def __init__(self, name, options):
+        command = [sys.executable, __file__, "--worker", name]
+        for key in ("height", "width", "batch"):
+            command += [f"--{key}", str(getattr(options, key))]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def read(self, word):
+        """Return the number of the next line that begins with `word`."""
+        for line in self.process.stdout:
+            if line.startswith(word):
+                return float(line.split()[1])
+        sys.exit("a worker stopped; its error stands above")
+
+    def time(self, piece, steps=STEPS):
+        """Return the seconds per step."""
+        print(piece, steps, file=self.process.stdin, flush=True)
+        return self.read("seconds")
+
+
+def main():
+    """Read the options; serve as a worker or report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--height", type=int, default=96)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--worker", choices=["keras", "torch"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        make = make_keras if options.worker == "keras" else make_torch
+        serve(make, options.height, options.width, options.batch)
+        return
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        sys.exit("needs the extra [bench]: pip install -e .[bench]")
+    report(options)
+
+
+def report(options):
+    """Time both in turns and print the figures."""
+    ours, torch = Worker("keras", options), Worker("torch", options)
+    operations = ours.read("operations")
+    for worker in (ours, torch):
+        for piece in ("train", "infer"):
+            worker.time(piece, 1)  # builds and warms up
+    rounds = []
+    for _ in range(options.rounds):
+        rounds.append(
+            {
+                "ours train": ours.time("train"),
+                "torch train": torch.time("train"),
+                "ours infer": ours.time("infer"),
+                "torch infer": torch.time("infer"),
+                "peak": ours.time("peak"),
+                "pipeline": ours.time("pipeline", 1),
+            }
+        )
+    print(f"{options.height}x{options.width}, batch {options.batch}, {options.rounds} rounds")
+    for name in rounds[0]:
+        if name != "peak":
+            rate = options.batch / statistics.median(entry[name] for entry in rounds)
+            print(f"{name:12} {rate:8.1f} images/s")
+    peak = 2 * PEAK_SIZE**3 / statistics.median(entry["peak"] for entry in rounds)
+    print(f"{'peak':12} {peak / 1e9:8.1f} Gflop/s")
+
+    def ratio(one, other):
+        return statistics.median(entry[one] / entry[other] for entry in rounds)
+
+    # A training step costs three forward passes: forward, and backward to inputs and to kernels.
+    step = 3 * operations * options.batch / (2 * PEAK_SIZE**3)
+    share = statistics.median(step * entry["peak"] / entry["ours train"] for entry in rounds)
+    print(f"train_vs_pytorch: {ratio('torch train', 'ours train'):.2f}")
+    print(f"infer_vs_pytorch: {ratio('torch infer', 'ours infer'):.2f}")
+    print(f"share_of_peak: {share:.2f}")
+    print(f"pipeline_vs_bare_step: {ratio('ours train', 'pipeline'):.2f}")
+
+
+if __name__ == "__main__":
+    main()
