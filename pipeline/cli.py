@@ -165,3 +165,14 @@ def score(submission: Path, truth: Path, per_image: Path | None) -> None:
     from pipeline.stages import score as stage
 
     click.echo(stage.run(*_project(), submission, truth, per_image=per_image))
+
+
+@main.command()
+@click.argument("plan", type=FILE)
+def compare(plan: Path) -> None:
+    """Train the experiments of PLAN, a YAML file, on the same folds and seeds, side by side."""
+    params, paths = _project()
+    start_keras()
+    from pipeline.stages import compare as stage
+
+    click.echo(stage.run(params, paths, plan))

@@ -1,3 +1,6 @@
+import sys
+
+import pytest
 from hypothesis import settings
 
 # A busy machine may take long over an example that is otherwise quick.
@@ -7,3 +10,11 @@ settings.load_profile("no_deadline")
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=1, help="how often a training is killed")
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """Undo the precision that a training chose for the whole process."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")

@@ -24,6 +24,7 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.folds import read_folds
+from pipeline.training.callbacks import Progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
@@ -45,16 +46,17 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
     InputError
         An artefact is missing or at fault, or the fold is being trained by another process.
     """
-    check_fold(params, fold)
-    store = open_store(paths.train_store, **params.preprocess.model_dump())
-    folds = read_folds(params, paths, store.index)
-    if not paths.encoder.is_file():
-        raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
-    rows = np.arange(len(folds))
-    training, validation = rows[folds != fold], rows[folds == fold]
-    with _only_process(paths.checkpoints(fold), fold):
-        checkpoints = _prepare_checkpoints(params, paths, fold, restart=restart)
-        score = _fit_fold(params, paths, fold, store, training, validation, checkpoints)
+    model, progress = fit_fold(
+        params,
+        paths,
+        fold,
+        checkpoint_dir=paths.checkpoints(fold),
+        log_dir=paths.training_log(fold),
+        restart=restart,
+    )
+    with atomic_file(paths.model(fold)) as beside:
+        model.save(beside)
+    store, _, validation = _open_fold(params, paths, fold)
     with progress_bar("Out-of-fold maps", len(validation)) as advance:
         write_prob_maps(
             paths.oof(fold),
@@ -65,7 +67,68 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
             batch_size=params.predict.batch_size,
             advance=advance,
         )
-    return f"{paths.model(fold)}: validation Dice {score:.4f} at network size"
+    return f"{paths.model(fold)}: validation Dice {progress.best:.4f} at network size"
+
+
+def fit_fold(
+    params: Params,
+    paths: Paths,
+    fold: int,
+    *,
+    checkpoint_dir: Path,
+    log_dir: Path,
+    restart: bool = False,
+) -> tuple[keras.Model, Progress]:
+    """Train on all frames but the fold's, from the newest checkpoint where there is one.
+
+    Returns
+    -------
+    model : keras.Model
+        With the best epoch's weights and no optimizer.
+    progress : Progress
+        The best score and the metrics of every epoch.
+
+    Raises
+    ------
+    InputError
+        See `run`.
+    """
+    check_fold(params, fold)
+    store, training, validation = _open_fold(params, paths, fold)
+    if not paths.encoder.is_file():
+        raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(params.seed * 1000 + fold)
+    keras.config.set_dtype_policy(runtime.choose_precision(params.train.precision))
+    weights = load_encoder_weights(paths.encoder)
+    with (
+        _only_process(checkpoint_dir, fold),
+        Live(str(log_dir), save_dvc_exp=False, dvcyaml=None) as live,
+    ):
+        trainer = Trainer(
+            TrainingBatches(
+                store.images,
+                store.masks,
+                training,
+                batch_size=params.train.batch_size,
+                augmentation=params.train.augmentation,
+                seed=params.seed,
+                fold=fold,
+            ),
+            ValidationBatches(
+                store.images, store.masks, validation, batch_size=params.predict.batch_size
+            ),
+            settings=_settings(params),
+            checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
+            live=live,
+        )
+        model, progress = trainer.fit(
+            lambda final_stride: _build_model(params, final_stride, weights), _phases(params)
+        )
+        live.summary["best_dice"] = progress.best
+    trained = _build_model(params, params.model.final_stride, weights)
+    trained.set_weights(model.get_weights())  # the optimizer's state would triple the file
+    return trained, progress
 
 
 def check_fold(params: Params, fold: int) -> None:
@@ -74,9 +137,17 @@ def check_fold(params: Params, fold: int) -> None:
         raise InputError(f"fold: expected one of {list(params.folds.indices)}, got {fold}")
 
 
-def _only_process(folder: Path, fold: int) -> filelock.BaseFileLock:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"), blocking=False)
+def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:
+    store = open_store(paths.train_store, **params.preprocess.model_dump())
+    folds = read_folds(params, paths, store.index)
+    return store, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+
+
+def _only_process(checkpoint_dir: Path, fold: int) -> filelock.BaseFileLock:
+    checkpoint_dir.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(
+        checkpoint_dir.with_name(f"{checkpoint_dir.name}.lock"), blocking=False
+    )
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -84,8 +155,10 @@ def _only_process(folder: Path, fold: int) -> filelock.BaseFileLock:
     return lock
 
 
-def _prepare_checkpoints(params: Params, paths: Paths, fold: int, *, restart: bool) -> Checkpoints:
-    checkpoints = Checkpoints(paths.checkpoints(fold), _fingerprint(params, paths, fold))
+def _prepare_checkpoints(
+    params: Params, paths: Paths, fold: int, folder: Path, *, restart: bool
+) -> Checkpoints:
+    checkpoints = Checkpoints(folder, _fingerprint(params, paths, fold))
     if restart:
         checkpoints.clear()
     aside = checkpoints.prepare()
@@ -117,55 +190,16 @@ def _digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _fit_fold(
-    params: Params,
-    paths: Paths,
-    fold: int,
-    store: Store,
-    training: np.ndarray,
-    validation: np.ndarray,
-    checkpoints: Checkpoints,
-) -> float:
-    settings = params.train
-    keras.utils.set_random_seed(params.seed * 1000 + fold)
-    keras.config.set_dtype_policy(runtime.choose_precision(settings.precision))
-    encoder_weights = load_encoder_weights(paths.encoder)
-
-    def build(final_stride: int) -> keras.Model:
-        return _build_model(params, final_stride, encoder_weights)
-
-    with Live(str(paths.training_log(fold)), save_dvc_exp=False, dvcyaml=None) as live:
-        trainer = Trainer(
-            TrainingBatches(
-                store.images,
-                store.masks,
-                training,
-                batch_size=settings.batch_size,
-                augmentation=settings.augmentation,
-                seed=params.seed,
-                fold=fold,
-            ),
-            ValidationBatches(
-                store.images, store.masks, validation, batch_size=params.predict.batch_size
-            ),
-            settings=Settings(
-                loss=LOSSES[settings.loss](over=settings.dice_over),
-                warmup_epochs=settings.warmup_epochs,
-                encoder_rate=settings.encoder_rate,
-                clip_norm=settings.clip_norm,
-                ema=settings.ema,
-                patience=settings.patience,
-            ),
-            checkpoints=checkpoints,
-            live=live,
-        )
-        model, score = trainer.fit(build, _phases(params))
-        live.summary["best_dice"] = score
-    trained = build(params.model.final_stride)  # without the optimizer, three times as large
-    trained.set_weights(model.get_weights())
-    with atomic_file(paths.model(fold)) as beside:
-        trained.save(beside)
-    return score
+def _settings(params: Params) -> Settings:
+    train = params.train
+    return Settings(
+        loss=LOSSES[train.loss](over=train.dice_over),
+        warmup_epochs=train.warmup_epochs,
+        encoder_rate=train.encoder_rate,
+        clip_norm=train.clip_norm,
+        ema=train.ema,
+        patience=train.patience,
+    )
 
 
 def _build_model(params: Params, final_stride: int, weights: EncoderWeights) -> keras.Model:

@@ -24,7 +24,7 @@ class Progress:
     phase, epoch : int
         The phase that runs and how many of its epochs are done.
     best : float
-        The best validation score of this phase.
+        The best validation score of this phase: mean Dice at network size and probability 0.5.
     waited : int
         Epochs since then.
     history : list of dict
@@ -69,7 +69,6 @@ class Watch(keras.callbacks.Callback):
     def __init__(self, progress: Progress, images: int, epochs: int) -> None:
         super().__init__()
         self.progress, self.images, self.epochs = progress, images, epochs
-        self.spent = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
@@ -86,9 +85,10 @@ class Watch(keras.callbacks.Callback):
         self.trained = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print one line."""
+        """Print one line; add images and seconds of training alone to the metrics."""
         now = time.perf_counter()
-        rate = self.images / (self.trained - self.begun)
+        logs["images"], logs["seconds"] = self.images, self.trained - self.begun
+        rate = self.images / logs["seconds"]
         left = (now - self.begun) * (self.epochs - epoch - 1)
         print(
             f"epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f},"

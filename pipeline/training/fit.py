@@ -78,7 +78,7 @@ class Trainer:
 
     def fit(
         self, build: Callable[[int], keras.Model], phases: Sequence[Phase]
-    ) -> tuple[keras.Model, float]:
+    ) -> tuple[keras.Model, Progress]:
         """Train through all phases.
 
         A training that was killed and goes on ends with the same bits as one that was not.
@@ -94,8 +94,8 @@ class Trainer:
         -------
         model : keras.Model
             With the weights of the last phase's best epoch.
-        score : float
-            That epoch's mean Dice on the validation frames, at network size and probability 0.5.
+        progress : Progress
+            That epoch's score, and the metrics of every epoch.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Trainer:
                 self._fit_phase(model, phase, progress, state, best_weights)
             model.set_weights(best_weights)
         self.checkpoints.finish(len(progress.history), pack_best(best_weights), asdict(progress))
-        return model, progress.best
+        return model, progress
 
     def _is_over(self, phase: Phase, progress: Progress) -> bool:
         patience = self.settings.patience

@@ -54,9 +54,9 @@ def train(folder, *, phases=PHASES, fingerprint="same", **changes):
             checkpoints=checkpoints,
             live=live,
         )
-        model, score = trainer.fit(build, phases)
+        model, progress = trainer.fit(build, phases)
     log = (folder / "live" / "plots" / "metrics" / "val" / "dice.tsv").read_text()
-    return model.get_weights(), score, [line.split("\t")[-1] for line in log.splitlines()]
+    return model.get_weights(), progress.best, [line.split("\t")[-1] for line in log.splitlines()]
 
 
 def _kill_at(moment, write):

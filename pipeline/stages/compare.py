@@ -1,0 +1,114 @@
+"""Train several parameter sets under the same folds, seeds and budget, side by side."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BeforeValidator, Field
+
+from pipeline.atomic import atomic_file, write_text
+from pipeline.errors import InputError
+from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.report.comparison import draw_curves, summarise
+from pipeline.stages.train import check_fold, fit_fold
+from pipeline.validation import Section, read_yaml, validate
+
+Numbers = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    Field(min_length=1),
+]
+
+Name = Annotated[str, Field(pattern=r"^[\w+-][\w .+-]*$")]  # becomes part of file names
+
+
+class Plan(Section):
+    """What is compared: each experiment changes some parameters of params.yaml."""
+
+    folds: Numbers
+    seeds: Numbers
+    experiments: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+
+
+def run(params: Params, paths: Paths, plan_path: Path) -> str:
+    """Train every experiment of a plan on every fold and seed; return the table.
+
+    What is done already is not done again: every finished run's curve is in the CSV beside the
+    plan, and a run that was killed goes on.
+
+    Raises
+    ------
+    InputError
+        The plan is at fault, or an artefact is missing.
+    """
+    plan = validate(Plan, read_yaml(plan_path), plan_path)
+    variants = {
+        name: _changed(params, changes, f"{plan_path}: experiments.{name}")
+        for name, changes in plan.experiments.items()
+    }
+    for fold in plan.folds:
+        check_fold(params, fold)
+    table_path = plan_path.with_suffix(".csv")
+    curves = _read_curves(table_path)
+    for seed in plan.seeds:
+        for fold in plan.folds:
+            for name, variant in variants.items():
+                key = {"experiment": name, "seed": seed, "fold": fold}
+                if any(curve[list(key)].iloc[0].to_dict() == key for curve in curves):
+                    continue
+                print(f"{name}, seed {seed}, fold {fold}")
+                changed = variant.model_copy(update={"seed": seed})
+                curve = _train(changed, paths, fold, f"{plan_path.stem}-{name}-{seed}")
+                curves.append(curve.assign(**key))
+                table = pd.concat(curves).to_csv(index=False, float_format="%.5f")
+                write_text(table_path, table)
+    table = pd.concat(curves)
+    table = table[table["experiment"].isin(variants)]
+    with atomic_file(plan_path.with_suffix(".png")) as beside:
+        draw_curves(table).savefig(beside, dpi=120)
+    return f"{summarise(table)}\n\n{table_path}, {plan_path.with_suffix('.png')}"
+
+
+def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:
+    values = params.model_dump(mode="json")
+    for section, change in changes.items():
+        if isinstance(change, dict) and isinstance(values.get(section), dict):
+            values[section] = {**values[section], **change}
+        else:
+            values[section] = change
+    for fixed in ("preprocess", "folds", "seed"):
+        if fixed in changes:
+            raise InputError(f"{where}: {fixed} is the same for all experiments")
+    return validate(Params, values, Path(where))
+
+
+def _train(params: Params, paths: Paths, fold: int, name: str) -> pd.DataFrame:
+    checkpoints = paths.checkpoints(fold).with_name(f"{name}-fold{fold}")
+    log = checkpoints.with_name(f"{checkpoints.name}.log")
+    _, progress = fit_fold(params, paths, fold, checkpoint_dir=checkpoints, log_dir=log)
+    history = pd.DataFrame(progress.history)
+    return pd.DataFrame(
+        {
+            "epoch": range(1, len(history) + 1),
+            "images": history["images"].cumsum().astype(int),
+            "seconds": history["seconds"].cumsum(),
+            "dice": history["val_dice"],
+            "dice_positive": history["val_dice_positive"],
+        }
+    )
+
+
+def _read_curves(path: Path) -> list[pd.DataFrame]:
+    """Return the curve of each finished run."""
+    columns = ["epoch", "images", "seconds", "dice", "dice_positive", "experiment", "seed", "fold"]
+    if not path.exists():
+        return []
+    try:
+        table = pd.read_csv(path, dtype={"experiment": str})
+    except ValueError as error:
+        raise InputError(f"{path}: not a CSV file: {error}") from error
+    if list(table) != columns:
+        raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
+    return [curve for _, curve in table.groupby(columns[-3:], sort=False)]

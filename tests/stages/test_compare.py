@@ -1,0 +1,93 @@
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.params import load_params
+from pipeline.paths import Paths
+from pipeline.stages import compare
+from pipeline.stages.init import render_params
+
+PLAN = """
+folds: [0, 1]
+seeds: [3, 4]
+experiments:
+  narrow: {model: {width: 1}}
+  short: {train: {epochs: 2}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose trainings are noted and give two epochs."""
+    (tmp_path / "params.yaml").write_text(render_params("sample"))
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    trained = []
+
+    def fit_fold(params, paths, fold, *, checkpoint_dir, log_dir):
+        trained.append((params.model.width, params.train.epochs, params.seed, fold, checkpoint_dir))
+        dice = params.seed / 10 + fold / 100
+        epoch = {"images": 32, "seconds": 1.5, "val_dice": dice, "val_dice_positive": dice / 2}
+        return None, SimpleNamespace(history=[epoch, epoch])
+
+    monkeypatch.setattr(compare, "fit_fold", fit_fold)
+    params = load_params(tmp_path / "params.yaml")
+    return SimpleNamespace(
+        trained=trained,
+        folder=tmp_path,
+        run=lambda: compare.run(params, Paths(tmp_path), tmp_path / "plan.yaml"),
+    )
+
+
+def test_compare_trains_every_experiment_on_every_fold_and_seed(project):
+    table = project.run()
+    assert len(project.trained) == 8
+    assert {run[:4] for run in project.trained} == {
+        (width, epochs, seed, fold)
+        for width, epochs in ((1, 12), (64, 2))
+        for seed in (3, 4)
+        for fold in (0, 1)
+    }
+    assert len({run[4] for run in project.trained}) == 8  # checkpoints of their own
+    assert "narrow" in table
+    assert (project.folder / "plan.png").stat().st_size > 0
+
+
+def test_compare_writes_every_epoch(project):
+    project.run()
+    curves = pd.read_csv(project.folder / "plan.csv")
+    one = curves.query("experiment == 'short' and seed == 4 and fold == 1")
+    assert one["epoch"].tolist() == [1, 2]
+    assert one["images"].tolist() == [32, 64]
+    assert one["seconds"].tolist() == [1.5, 3.0]
+    assert one["dice"].tolist() == [0.41, 0.41]
+
+
+def test_compare_finished_runs_are_not_trained_again(project):
+    project.run()
+    curves = pd.read_csv(project.folder / "plan.csv")
+    curves[curves["seed"] == 3].to_csv(project.folder / "plan.csv", index=False)
+    project.trained.clear()
+    project.run()
+    assert {run[2] for run in project.trained} == {4}
+    assert len(pd.read_csv(project.folder / "plan.csv")) == len(curves)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("width: 1", "width: 0"), r"plan.yaml: experiments.narrow: model.width: .*got 0"),
+        (("width: 1", "wide: 1"), r"experiments.narrow: model.wide: unknown key"),
+        (("model: {width: 1}", "seed: 4"), "seed is the same for all"),
+        (("folds: [0, 1]", "folds: [7]"), "fold: expected one of"),
+        (("folds: [0, 1]", "folds: []"), "plan.yaml: folds: "),
+        (("narrow:", "'a/b':"), "plan.yaml: experiments"),
+    ],
+)
+def test_compare_faulty_plan_is_one_line(project, change, message):
+    (project.folder / "plan.yaml").write_text(PLAN.replace(*change))
+    with pytest.raises(InputError, match=message) as error:
+        project.run()
+    assert "\n" not in str(error.value)
+    assert project.trained == []
