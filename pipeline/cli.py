@@ -170,7 +170,7 @@ def score(submission: Path, truth: Path, per_image: Path | None) -> None:
 @main.command()
 @click.argument("plan", type=FILE)
 def compare(plan: Path) -> None:
-    """Train the experiments of PLAN, a YAML file, on the same folds and seeds, side by side."""
+    """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
     params, paths = _project()
     start_keras()
     from pipeline.stages import compare as stage
