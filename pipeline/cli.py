@@ -157,11 +157,14 @@ def check(submission: Path) -> None:
 
 
 @main.command()
-@click.argument("submission", type=FILE)
-@click.argument("truth", type=FILE)
+@click.argument("submission", type=FILE, required=False)
+@click.argument("truth", type=FILE, required=False)
 @click.option("--per-image", type=FILE, metavar="CSV", help="Write every image's score there.")
-def score(submission: Path, truth: Path, per_image: Path | None) -> None:
-    """Score SUBMISSION against TRUTH, a CSV of run lengths or a folder of masks."""
+def score(submission: Path | None, truth: Path | None, per_image: Path | None) -> None:
+    """Score SUBMISSION against TRUTH, a CSV of run lengths or a folder of masks.
+
+    By default these are submissions/submission.csv and what the competition's spec names.
+    """
     from pipeline.stages import score as stage
 
     click.echo(stage.run(*_project(), submission, truth, per_image=per_image))

@@ -67,12 +67,6 @@ def list_test(data_dir: Path, spec: Spec) -> pd.DataFrame:
     return frames.iloc[numbers.argsort()].reset_index(drop=True)
 
 
-def truth_path(data_dir: Path, spec: Spec, image: Path) -> Path:
-    """Return where the mask of a test image lies, for specs that have a truth."""
-    values = FilePattern(spec.test).match(image.relative_to(data_dir).as_posix())
-    return data_dir / FilePattern(spec.truth).path(**values)
-
-
 def natural_key(text: str) -> list[tuple[int, str]]:
     """Sort key that counts: ``a2`` stands before ``a10``.
 

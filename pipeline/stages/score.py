@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic import write_text
-from pipeline.competitions.spec import Spec, load_spec
+from pipeline.competitions.spec import FilePattern, Spec, load_spec
 from pipeline.dataset.images import read_mask
 from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
@@ -18,9 +18,29 @@ from pipeline.paths import Paths
 
 
 def run(
-    params: Params, paths: Paths, submission: Path, truth: Path, *, per_image: Path | None
+    params: Params,
+    paths: Paths,
+    submission: Path | None,
+    truth: Path | None,
+    *,
+    per_image: Path | None,
 ) -> str:
-    """Score a submission; write every image's score where `per_image` says; return the mean."""
+    """Score a submission; write every image's score where `per_image` says; return the mean.
+
+    By default the submission is the pipeline's own, and the truth lies where the competition's
+    spec has it.
+
+    Raises
+    ------
+    InputError
+        See `score_images`; or no truth is given, and the spec names none.
+    """
+    submission = submission or paths.submission
+    if truth is None:
+        spec = load_spec(params.competition)
+        if spec.truth is None:
+            raise InputError(f"TRUTH: expected a CSV or a folder, as {spec.title} names none")
+        truth = paths.root / params.data_dir / FilePattern(spec.truth).folder
     scores = score_images(params, paths, submission, truth)
     if per_image is not None:
         write_text(per_image, scores.to_csv(index=False, float_format="%.6f"))
@@ -67,11 +87,14 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
 class _TruthFolder:
     def __init__(self, folder: Path, spec: Spec) -> None:
         self._files: dict[str, Path] = {}
+        pattern = FilePattern(Path(spec.truth or "{id}").name)
         for path in sorted(folder.iterdir()):
             if not path.is_file() or path.name.startswith("."):  # such as .DS_Store
                 continue
-            counts = spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", path.stem)
-            mask_id = str(int(path.stem)) if counts else path.stem
+            named = pattern.match(path.name)
+            mask_id = "_".join(named.values()) if spec.truth and named else path.stem
+            if spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", mask_id):
+                mask_id = str(int(mask_id))
             if mask_id in self._files:
                 raise InputError(f"{path}: same id as {self._files[mask_id]}")
             self._files[mask_id] = path

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.competitions.spec import Spec
-from pipeline.dataset.layout import list_test, list_training, natural_key, truth_path
+from pipeline.dataset.layout import list_test, list_training, natural_key
 from pipeline.errors import InputError
 
 NERVE = {
@@ -166,14 +166,6 @@ def test_list_test_missing_and_empty_folder_are_named(tmp_path):
     )
     touch(tmp_path, "test/1.png")
     assert fault_of(list_test, tmp_path, make_spec()).endswith("got none")
-
-
-def test_truth_path_takes_the_id_of_the_image(tmp_path):
-    observed = truth_path(tmp_path, make_spec(), tmp_path / "test" / "007.tif")
-    assert observed == tmp_path / "truth" / "007.tif"
-
-
-# Natural order
 
 
 @given(st.lists(st.integers(0, 10**6), unique=True))

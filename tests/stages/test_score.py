@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.competitions.spec import load_spec
+from pipeline.competitions.spec import known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import write_submission
 from pipeline.params import load_params
@@ -162,3 +162,34 @@ def test_run_writes_every_image_and_says_the_mean(project):
         "id,dice,true_area,predicted_area\n"
         "1,0.400000,4,6\n2,1.000000,0,0\n3,0.000000,0,4\n10,0.666667,24,12\n"
     )
+
+
+def test_run_by_default_scores_the_own_submission_against_the_specs_truth(project):
+    params = load_params(project.params)
+    (project.root / "submissions").mkdir()
+    (project.root / "submission.csv").rename(project.submission)
+    project.sample.mkdir(parents=True)
+    (project.root / "truth").rename(project.sample / "truth")
+    assert "mean Dice 0.5167 over 4 images" in run(params, project, None, None, per_image=None)
+
+
+def test_run_without_truth_names_the_competition_that_has_none(project):
+    params = load_params(project.params).model_copy(update={"competition": "ultrasound-nerve"})
+    with pytest.raises(InputError, match="TRUTH: expected a CSV or a folder, as Ultrasound Nerve"):
+        run(params, project, None, None, per_image=None)
+
+
+def test_score_images_truth_files_may_be_named_by_the_specs_pattern(project):
+    spec = project.root / "mine.yaml"
+    text = "".join(
+        line.replace("truth/{id}.tif", "truth/{id}_mask.tif")
+        for line in known_specs()["sample"].read_text().splitlines(keepends=True)
+    )
+    spec.write_text(text)
+    for path in list((project.root / "truth").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask.tif"))
+    params = load_params(project.params).model_copy(update={"competition": str(spec)})
+    observed = score_images(
+        params, project, project.root / "submission.csv", project.root / "truth"
+    )
+    np.testing.assert_allclose(observed["dice"], SCORES, rtol=1e-15)
