@@ -172,10 +172,11 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
 
 @main.command()
 @click.argument("plan", type=FILE)
-def compare(plan: Path) -> None:
+@click.option("--minutes", type=float, help="Start no training after; the next call goes on.")
+def compare(plan: Path, minutes: float | None) -> None:
     """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
     params, paths = _project()
     start_keras()
     from pipeline.stages import compare as stage
 
-    click.echo(stage.run(params, paths, plan))
+    click.echo(stage.run(params, paths, plan, minutes=minutes))

@@ -1,6 +1,9 @@
 """Train several parameter sets under the same folds, seeds and budget, side by side."""
 
+import math
+import time
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,11 +35,11 @@ class Plan(Section):
     experiments: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
 
 
-def run(params: Params, paths: Paths, plan_path: Path) -> str:
+def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None = None) -> str:
     """Train every experiment of a plan on every fold and seed; return the table.
 
     What is done already is not done again: every finished run's curve is in the CSV beside the
-    plan, and a run that was killed goes on.
+    plan, and a run that was killed goes on. After `minutes` no further run is started.
 
     Raises
     ------
@@ -52,18 +55,20 @@ def run(params: Params, paths: Paths, plan_path: Path) -> str:
         check_fold(params, fold)
     table_path = plan_path.with_suffix(".csv")
     curves = _read_curves(table_path)
-    for seed in plan.seeds:
-        for fold in plan.folds:
-            for name, variant in variants.items():
-                key = {"experiment": name, "seed": seed, "fold": fold}
-                if any(curve[list(key)].iloc[0].to_dict() == key for curve in curves):
-                    continue
-                print(f"{name}, seed {seed}, fold {fold}")
-                changed = variant.model_copy(update={"seed": seed})
-                curve = _train(changed, paths, fold, f"{plan_path.stem}-{name}-{seed}")
-                curves.append(curve.assign(**key))
-                table = pd.concat(curves).to_csv(index=False, float_format="%.5f")
-                write_text(table_path, table)
+    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    for seed, fold, name in product(plan.seeds, plan.folds, variants):
+        key = {"experiment": name, "seed": seed, "fold": fold}
+        if any(curve[list(key)].iloc[0].to_dict() == key for curve in curves):
+            continue
+        if time.monotonic() > deadline:
+            break
+        print(f"{name}, seed {seed}, fold {fold}")
+        changed = variants[name].model_copy(update={"seed": seed})
+        curve = _train(changed, paths, fold, f"{plan_path.stem}-{name}-{seed}")
+        curves.append(curve.assign(**key))
+        write_text(table_path, pd.concat(curves).to_csv(index=False, float_format="%.5f"))
+    if not curves:
+        return f"no training of {plan_path} was started in {minutes} minutes"
     table = pd.concat(curves)
     table = table[table["experiment"].isin(variants)]
     with atomic_file(plan_path.with_suffix(".png")) as beside:

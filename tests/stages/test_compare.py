@@ -36,7 +36,9 @@ def project(tmp_path, monkeypatch):
     return SimpleNamespace(
         trained=trained,
         folder=tmp_path,
-        run=lambda: compare.run(params, Paths(tmp_path), tmp_path / "plan.yaml"),
+        run=lambda **options: compare.run(
+            params, Paths(tmp_path), tmp_path / "plan.yaml", **options
+        ),
     )
 
 
@@ -72,6 +74,11 @@ def test_compare_finished_runs_are_not_trained_again(project):
     project.run()
     assert {run[2] for run in project.trained} == {4}
     assert len(pd.read_csv(project.folder / "plan.csv")) == len(curves)
+
+
+def test_compare_out_of_time_starts_no_training(project):
+    assert "no training of" in project.run(minutes=0)
+    assert project.trained == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""Whether five 2x upsamplings converge faster and end higher than FCN-8s on binary masks.
+
+Trains the FCN family at the published decoder width of 1 (FCN-32s to FCN-2s, at once, and staged
+from coarse to fine), the wide FCN-2s, and U-Net and FPN with the same encoder, all on ImageNet
+weights, under the same folds, seeds, epochs and rate, on two tasks of the usgra-seg frames: nerve
+and vessel. About two hours on two processor cores; a run that is stopped goes on where it was, and
+the curves of finished trainings stay in benchmarks/results/.
+
+    python benchmarks/seed_claim.py --data FOLDER_OF_USGRA_SEG [--task nerve] [--minutes 30]
+
+FOLDER may also stand in the environment variable USGRA_SEG.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pipeline.competitions.spec import known_specs
+from pipeline.params import load_params
+from pipeline.paths import Paths
+from pipeline.report.comparison import summarise
+from pipeline.runtime import start_keras
+
+RESULTS = Path(__file__).parent / "results"
+TASKS = {"nerve": [128, 0, 0], "vessel": [0, 128, 0]}
+EPOCHS = 12
+RATE = 3e-4
+
+
+def fcn(stride, **options):
+    """Return the published member of the family with this final stride, or a variant of it."""
+    return {"model": {"final_stride": stride, "width": 1, **options}}
+
+
+def staged(stride):
+    """Return the same, trained from FCN-32s on in stages of equal length."""
+    strides = [s for s in (32, 16, 8, 4, 2) if s >= stride]
+    epochs = EPOCHS // len(strides)
+    earlier = [
+        {"final_stride": s, "epochs": epochs, "learning_rate": RATE, "frozen": []}
+        for s in strides[:-1]
+    ]
+    last = EPOCHS - epochs * len(earlier)
+    return {**fcn(stride), "train": {"earlier_stages": earlier, "epochs": last}}
+
+
+EXPERIMENTS = {
+    "FCN-8s": fcn(8),
+    "FCN-2s": fcn(2),
+    "FCN-2s wide": fcn(2, width=64),
+    "U-Net": {"model": {"architecture": "unet"}},
+    "FCN-32s": fcn(32),
+    "FCN-16s": fcn(16),
+    "FCN-4s": fcn(4),
+    "FCN-2s wide 3x3": fcn(2, width=64, refine=True),
+    "FPN": {"model": {"architecture": "fpn"}},
+    "FCN-8s staged": staged(8),
+    "FCN-2s staged": staged(2),
+}
+
+
+def prepare(task, data, folder):
+    """Write parameters and plan of a task, and run the stages before training."""
+    from pipeline.stages import folds, init, preprocess, weights
+
+    folder.mkdir(parents=True, exist_ok=True)
+    yaml = YAML()
+    spec = yaml.load(known_specs()["usgra-seg"])
+    spec["foreground"] = TASKS[task]
+    yaml.dump(spec, folder / "spec.yaml")
+    paths = Paths(folder)
+    init.run(paths, str(folder / "spec.yaml"), data_dir=str(data.resolve()), device="cpu")
+    values = yaml.load(paths.params)
+    values["train"] |= {"epochs": EPOCHS, "learning_rate": RATE}
+    yaml.dump(values, paths.params)
+    plan = {"folds": [0, 1], "seeds": [1, 2, 3], "experiments": EXPERIMENTS}
+    yaml.dump(plan, folder / f"seed_claim_{task}.yaml")
+    params = load_params(paths.params)
+    for stage in (preprocess, folds, weights):
+        print(stage.run(params, paths))
+    return params, paths
+
+
+def claim(curves, task):
+    """Print the table and whether the claim holds: mean Dice of FCN-2s minus that of FCN-8s."""
+    print(f"\n{task}\n{summarise(curves)}")
+    runs = curves.set_index(["seed", "fold", "epoch"])
+    both = [runs[runs["experiment"] == name]["dice"] for name in ("FCN-2s", "FCN-8s")]
+    gain = (both[0] - both[1]).dropna().unstack("epoch")
+    for epoch in (2, 5, 10, EPOCHS):
+        if epoch in gain:
+            name = f"{task}_fcn2s_minus_fcn8s_epoch{epoch}"
+            print(f"{name}: {gain[epoch].mean():+.3f} (sd {gain[epoch].std():.3f})")
+
+
+def main():
+    """Train what is not trained yet, then print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default=os.environ.get("USGRA_SEG"))
+    parser.add_argument("--task", choices=list(TASKS), action="append")
+    parser.add_argument("--minutes", type=float, help="per task; start no training after")
+    parser.add_argument("--work", type=Path, default=Path(".seed_claim"))
+    options = parser.parse_args()
+    if not options.data or not Path(options.data).is_dir():
+        sys.exit("needs the usgra-seg frames: --data FOLDER or the variable USGRA_SEG")
+    start_keras()
+    from pipeline.stages import compare
+
+    RESULTS.mkdir(exist_ok=True)
+    for task in options.task or TASKS:
+        params, paths = prepare(task, Path(options.data), options.work / task)
+        plan = paths.root / f"seed_claim_{task}.yaml"
+        result = RESULTS / f"seed_claim_{task}.csv"
+        if result.exists():
+            shutil.copy(result, plan.with_suffix(".csv"))
+        compare.run(params, paths, plan, minutes=options.minutes)
+        for suffix in (".csv", ".png"):
+            shutil.copy(plan.with_suffix(suffix), result.with_suffix(suffix))
+        claim(pd.read_csv(result), task)
+
+
+if __name__ == "__main__":
+    main()
