@@ -68,11 +68,12 @@ def main() -> None:
 @click.argument("competition")
 @click.option("--data", metavar="DIR", help="Folder of the raw files.")
 @click.option("--device", type=click.Choice(["cpu", "gpu"]), help="Size the parameters for it.")
-def init(competition: str, data: str | None, device: str | None) -> None:
+@click.option("--network", metavar="NAME", help="keras-fcn or extended-fcn, as published.")
+def init(competition: str, data: str | None, device: str | None, network: str | None) -> None:
     """Write params.yaml for COMPETITION: a name or your own spec's .yaml file."""
     from pipeline.stages import init as stage
 
-    click.echo(stage.run(Paths(Path()), competition, data_dir=data, device=device))
+    click.echo(stage.run(Paths(Path()), competition, data_dir=data, device=device, network=network))
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """Write params.yaml for a competition."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -15,10 +16,26 @@ from pipeline.params import load_params
 from pipeline.paths import Paths
 
 TEMPLATE = Path(__file__).parents[1] / "params.template.yaml"
+# Published networks with their training: parts of a params.yaml.
+NETWORKS = {path.stem: path for path in sorted(TEMPLATE.with_name("networks").glob("*.yaml"))}
 
 
-def run(paths: Paths, competition: str, *, data_dir: str | None, device: str | None) -> str:
+def run(
+    paths: Paths,
+    competition: str,
+    *,
+    data_dir: str | None,
+    device: str | None,
+    network: str | None = None,
+) -> str:
     """Write a complete, commented params.yaml; keep a changed one beside; return what to do next.
+
+    Parameters
+    ----------
+    data_dir, device
+        See `render_params`.
+    network : str, optional
+        A published network and its training, from `NETWORKS`, in place of the default.
 
     Raises
     ------
@@ -26,6 +43,11 @@ def run(paths: Paths, competition: str, *, data_dir: str | None, device: str | N
         The competition is unknown or has no preset for the device.
     """
     text = render_params(competition, data_dir=data_dir, device=device)
+    if network is not None:
+        if network not in NETWORKS:
+            known = ", ".join(NETWORKS)
+            raise InputError(f"network: expected one of {known}, got {network!r}")
+        text = _with_network(text, NETWORKS[network])
     kept = ""
     if paths.params.exists() and not _is_pristine(paths.params):
         old = _free_name(paths.params)
@@ -57,6 +79,17 @@ def render_params(
         title=" ".join(spec.title.split()),
         data_dir=_as_yaml(data_dir or f"data/raw/{Path(competition).stem}"),
     )
+
+
+def _with_network(text: str, network: Path) -> str:
+    yaml = YAML()
+    yaml.width = 100
+    params = yaml.load(text)
+    for section, changes in yaml.load(network).items():
+        params[section].update(changes)
+    written = io.StringIO()
+    yaml.dump(params, written)
+    return written.getvalue()
 
 
 def _as_yaml(text: str) -> str:

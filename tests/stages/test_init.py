@@ -4,7 +4,7 @@ from pipeline.competitions.spec import SPECS, known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.stages.init import render_params, run
+from pipeline.stages.init import NETWORKS, render_params, run
 
 
 @pytest.fixture
@@ -132,3 +132,26 @@ def test_run_own_spec_with_a_faulty_preset_leaves_the_file_alone(paths):
     with pytest.raises(InputError, match=r"own.yaml: presets.cpu.height: .*multiple of 32"):
         init(paths, str(spec))
     assert paths.params.read_text() == "mine"
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_run_published_network_gives_parameters_that_load(tmp_path, network):
+    paths = Paths(tmp_path)
+    run(paths, "sample", data_dir=None, device=None, network=network)
+    params = load_params(paths.params)
+    assert params.model.width == 1
+    assert "# Adam's peak" in paths.params.read_text()
+
+
+def test_run_keras_fcn_trains_32s_16s_8s_in_turn_and_releases_all_at_the_end(tmp_path):
+    paths = Paths(tmp_path)
+    run(paths, "sample", data_dir=None, device=None, network="keras-fcn")
+    params = load_params(paths.params)
+    assert [stage.final_stride for stage in params.train.earlier_stages] == [32, 16, 8]
+    assert all(stage.frozen == ("encoder",) for stage in params.train.earlier_stages)
+    assert (params.model.head, params.model.l2, params.model.final_stride) == ("fc", 1e-5, 8)
+
+
+def test_run_unknown_network_lists_the_known(tmp_path):
+    with pytest.raises(InputError, match="expected one of extended-fcn, keras-fcn, got 'fcn'"):
+        run(Paths(tmp_path), "sample", data_dir=None, device=None, network="fcn")
