@@ -98,9 +98,9 @@ def make_torch(height, width, batch):
     import torch
     from torch import nn
 
-    from pipeline.runtime import _cpu_has_bfloat16
+    from pipeline.runtime import choose_precision
 
-    bfloat16 = _cpu_has_bfloat16()
+    bfloat16 = choose_precision("auto") == "mixed_bfloat16"
 
     class Twin(nn.Module):
         def __init__(self):

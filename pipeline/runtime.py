@@ -53,8 +53,7 @@ def has_gpu() -> bool:
 def choose_precision(wanted: str) -> str:
     """Return the Keras dtype policy: `wanted`, or for ``"auto"`` the device's fastest.
 
-    Mixed bfloat16 on processors with bfloat16 instructions (1.6x faster training than float32)
-    and on GPUs; float32 elsewhere.
+    Mixed bfloat16 on GPUs and on processors with bfloat16 instructions; float32 elsewhere.
     """
     if wanted != "auto":
         return wanted
@@ -62,7 +61,7 @@ def choose_precision(wanted: str) -> str:
 
 
 def jit_compile() -> str | bool:
-    """Return Keras' ``jit_compile``: XLA measured 1.5 to 2.7x slower on processors."""
+    """Return Keras' ``jit_compile``: XLA is slower than oneDNN on processors."""
     return "auto" if has_gpu() else False
 
 
