@@ -71,7 +71,10 @@ def make_pipeline(height, width, batch):
     rows = np.arange(len(images))
 
     def train_two_epochs():
-        with tempfile.TemporaryDirectory() as folder, Live(folder, save_dvc_exp=False) as live:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Live(folder, save_dvc_exp=False, dvcyaml=None) as live,
+        ):
             checkpoints = Checkpoints(Path(folder) / "checkpoints", "benchmark")
             checkpoints.prepare()
             trainer = Trainer(
