@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.competitions.spec import load_spec
 from pipeline.errors import InputError
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
@@ -48,7 +49,9 @@ def _project() -> tuple[Params, Paths]:
     paths = Paths(Path())
     if not paths.params.exists():
         raise InputError(f"{paths.params}: no such file here; run: pipeline init COMPETITION")
-    return load_params(paths.params), paths
+    params = load_params(paths.params)
+    load_spec(params.competition)  # a typo is told by every command
+    return params, paths
 
 
 def _folds(params: Params, fold: int | str) -> list[int]:

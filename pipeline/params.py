@@ -125,6 +125,13 @@ class Predict(Section):
     views: Annotated[tuple[ViewName, ...], BeforeValidator(_listed), Field(min_length=1)]
     batch_size: Count
 
+    @field_validator("views")
+    @classmethod
+    def _differ(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"expected views that differ, got {list(value)}")
+        return value
+
 
 class Params(Section):
     """Everything that `params.yaml` holds. The file's comments say what each value does."""

@@ -111,11 +111,11 @@ def _list_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> di
 def _check_pairs(
     images: dict[str, Path], masks: dict[str, Path], data_dir: Path, spec: Spec
 ) -> None:
-    for kind, others, pattern in (("mask", masks, spec.masks), ("image", images, spec.images)):
-        singles = [i for i in (images if kind == "mask" else masks) if i not in others]
-        if singles:
-            lonely = (images if kind == "mask" else masks)[singles[0]]
-            more = f" (and {len(singles) - 1} more)" if len(singles) > 1 else ""
+    sides = (("mask", images, masks, spec.masks), ("image", masks, images, spec.images))
+    for kind, files, partners, pattern in sides:
+        lonely = [path for frame_id, path in files.items() if frame_id not in partners]
+        if lonely:
+            more = f" (and {len(lonely) - 1} more)" if len(lonely) > 1 else ""
             raise InputError(
-                f"{lonely}: expected its {kind} as {data_dir / pattern}, got none{more}"
+                f"{lonely[0]}: expected its {kind} as {data_dir / pattern}, got none{more}"
             )

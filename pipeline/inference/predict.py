@@ -1,5 +1,6 @@
 """Probability maps of an ensemble over folds and views, in constant memory."""
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,9 +25,14 @@ def load_model(path: Path) -> keras.Model:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such model; run: pipeline train --fold {path.stem[4:]}")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path}: not a model that can be loaded: damaged or cut off;"
+            f" run: pipeline train --fold {path.stem[4:]}"
+        )
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a model that can be loaded: {reason}") from error
     if jit_compile() is False:

@@ -1,5 +1,6 @@
 """Train several parameter sets under the same folds, seeds and budget, side by side."""
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.comparison import draw_curves, summarise
-from pipeline.stages.train import check_fold, fit_fold
+from pipeline.stages.train import check_fold, fingerprint, fit_fold
 from pipeline.validation import Section, read_yaml, validate
 
 Numbers = Annotated[
@@ -25,6 +26,7 @@ Numbers = Annotated[
 ]
 
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w .+-]*$")]  # becomes part of file names
+_KEY = ["experiment", "seed", "fold", "fingerprint"]  # of a run
 
 
 class Plan(Section):
@@ -39,7 +41,8 @@ def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None 
     """Train every experiment of a plan on every fold and seed; return the table.
 
     What is done already is not done again: every finished run's curve is in the CSV beside the
-    plan, and a run that was killed goes on. After `minutes` no further run is started.
+    plan, with a fingerprint of its data, parameters and code; a run that was killed goes on.
+    After `minutes` no further run is started.
 
     Raises
     ------
@@ -57,13 +60,16 @@ def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None 
     curves = _read_curves(table_path)
     deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
     for seed, fold, name in product(plan.seeds, plan.folds, variants):
+        changed = variants[name].model_copy(update={"seed": seed})
         key = {"experiment": name, "seed": seed, "fold": fold}
+        key["fingerprint"] = _short(fingerprint(changed, paths, fold))
         if any(curve[list(key)].iloc[0].to_dict() == key for curve in curves):
             continue
         if time.monotonic() > deadline:
             break
         print(f"{name}, seed {seed}, fold {fold}")
-        changed = variants[name].model_copy(update={"seed": seed})
+        run_key = list(key.values())[:3]
+        curves = [c for c in curves if c[list(key)[:3]].iloc[0].tolist() != run_key]  # outdated
         curve = _train(changed, paths, fold, f"{plan_path.stem}-{name}-{seed}")
         curves.append(curve.assign(**key))
         write_text(table_path, pd.concat(curves).to_csv(index=False, float_format="%.5f"))
@@ -74,6 +80,10 @@ def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None 
     with atomic_file(plan_path.with_suffix(".png")) as beside:
         draw_curves(table).savefig(beside, dpi=120)
     return f"{summarise(table)}\n\n{table_path}, {plan_path.with_suffix('.png')}"
+
+
+def _short(text: str) -> str:
+    return "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:
@@ -107,13 +117,13 @@ def _train(params: Params, paths: Paths, fold: int, name: str) -> pd.DataFrame:
 
 def _read_curves(path: Path) -> list[pd.DataFrame]:
     """Return the curve of each finished run."""
-    columns = ["epoch", "images", "seconds", "dice", "dice_positive", "experiment", "seed", "fold"]
+    columns = ["epoch", "images", "seconds", "dice", "dice_positive", *_KEY]
     if not path.exists():
         return []
     try:
-        table = pd.read_csv(path, dtype={"experiment": str})
+        table = pd.read_csv(path, dtype={"experiment": str, "fingerprint": str})
     except ValueError as error:
         raise InputError(f"{path}: not a CSV file: {error}") from error
     if list(table) != columns:
         raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
-    return [curve for _, curve in table.groupby(columns[-3:], sort=False)]
+    return [curve for _, curve in table.groupby(_KEY, sort=False)]

@@ -53,9 +53,11 @@ def run(
         old = _free_name(paths.params)
         with atomic_file(old) as beside:  # a copy: params.yaml is there at any time
             shutil.copy(paths.params, beside)
-        kept = f" (your changed one is now {old})"
+        kept = f"; the one before is now {old}"
     write_text(paths.params, text)
-    return f"{paths.params}: {competition}, raw files in {load_params(paths.params).data_dir}{kept}"
+    data = load_params(paths.params).data_dir
+    missing = "" if (paths.root / data).is_dir() else _what_is_missing(competition, data)
+    return f"{paths.params}: {competition}, raw files in {data}{kept}{missing}"
 
 
 def render_params(
@@ -73,12 +75,21 @@ def render_params(
         Which of the spec's presets; the first by default.
     """
     spec = load_spec(competition)
+    if data_dir is not None:
+        data_dir = str(Path(data_dir).expanduser())
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         _preset(spec, competition, device),
         competition=_as_yaml(competition),
         title=" ".join(spec.title.split()),
         data_dir=_as_yaml(data_dir or f"data/raw/{Path(competition).stem}"),
     )
+
+
+def _what_is_missing(competition: str, data: str) -> str:
+    if competition == "sample":
+        return ""
+    spec = load_spec(competition)
+    return f"\n{data}: not there yet; put {spec.images}, {spec.masks} and {spec.test} in it"
 
 
 def _with_network(text: str, network: Path) -> str:

@@ -36,7 +36,7 @@ def run(params: Params, paths: Paths) -> str:
     return check(params, paths, paths.submission)
 
 
-def check(params: Params, paths: Path, submission: Path) -> str:
+def check(params: Params, paths: Paths, submission: Path) -> str:
     """Verify a submission against the test frames; return what it holds.
 
     Raises
@@ -64,8 +64,11 @@ def read_cutoffs(path: Path) -> Cutoffs:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Cutoffs(int(values["threshold"]), int(values["min_area"]))
+        cutoffs = Cutoffs(int(values["threshold"]), int(values["min_area"]))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run: pipeline tune") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged ({error}); run: pipeline tune") from error
+    if not (1 <= cutoffs.threshold <= 255 and cutoffs.min_area >= 0):
+        raise InputError(f"{path}: damaged ({tuple(cutoffs)}); run: pipeline tune")
+    return cutoffs

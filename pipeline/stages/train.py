@@ -30,7 +30,14 @@ from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
 
 # What decides the weights besides data and parameters.
-_CODE = ("dataset", "models", "training")
+_CODE = (
+    "dataset/augment.py",
+    "dataset/batches.py",
+    "models/*.py",
+    "runtime.py",
+    "stages/train.py",
+    "training/*.py",
+)
 
 
 def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> str:
@@ -158,7 +165,7 @@ def _only_process(checkpoint_dir: Path, fold: int) -> filelock.BaseFileLock:
 def _prepare_checkpoints(
     params: Params, paths: Paths, fold: int, folder: Path, *, restart: bool
 ) -> Checkpoints:
-    checkpoints = Checkpoints(folder, _fingerprint(params, paths, fold))
+    checkpoints = Checkpoints(folder, fingerprint(params, paths, fold))
     if restart:
         checkpoints.clear()
     aside = checkpoints.prepare()
@@ -167,7 +174,7 @@ def _prepare_checkpoints(
     return checkpoints
 
 
-def _fingerprint(params: Params, paths: Paths, fold: int) -> str:
+def fingerprint(params: Params, paths: Paths, fold: int) -> str:
     """Return a text that differs where data, parameters, code or versions do."""
     parts = {
         "fold": fold,
@@ -176,9 +183,10 @@ def _fingerprint(params: Params, paths: Paths, fold: int) -> str:
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
     }
     package = Path(pipeline.__file__).parent
-    code = [path for part in _CODE for path in sorted((package / part).glob("*.py"))]
-    for file in [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder, *code]:
-        parts[str(file)] = _digest(file)
+    code = [path for pattern in _CODE for path in sorted(package.glob(pattern))]
+    data = [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder]
+    parts |= {path.relative_to(package).as_posix(): _digest(path) for path in code}
+    parts |= {path.relative_to(paths.root).as_posix(): _digest(path) for path in data}
     return json.dumps(parts, indent=2, sort_keys=True)
 
 

@@ -117,8 +117,7 @@ def test_init_keeps_each_changed_file_beside(empty):
         PARAMS.write_text(f"# {changed}\n")
         output = run_well("init", "sample")
     assert output == (
-        "params.yaml: sample, raw files in data/raw/sample"
-        " (your changed one is now params.2.yaml)\n"
+        "params.yaml: sample, raw files in data/raw/sample; the one before is now params.2.yaml\n"
     )
     tree = read_tree()
     assert tree.pop(PARAMS).startswith(b"# Every parameter.")

@@ -103,3 +103,37 @@ def test_predict_is_the_mean_of_all_folds():
     run_well("train", "--fold", "all")
     assert "mean of folds 0, 1 and views identity, hflip" in run_well("predict")
     assert "mean of folds 1 and views" in run_well("predict", "--fold", "1")
+
+
+def test_predict_views_named_twice_are_refused():
+    change_params({"predict": {"views": ["hflip", "hflip"]}})
+    result = run_cli("predict")
+    assert result.exit_code == 1
+    assert "predict.views: expected views that differ" in result.stderr
+
+
+@pytest.mark.parametrize("values", ['{"threshold": 999, "min_area": 0}', "[1]", "{}"])
+def test_submit_cutoffs_that_cannot_be_are_refused(values):
+    submission = PATHS.submission.read_bytes()
+    PATHS.cutoffs.write_text(values)
+    result = run_cli("submit")
+    assert result.exit_code == 1
+    assert "models/cutoffs.json: damaged (" in result.stderr
+    assert "run: pipeline tune" in result.stderr
+    assert PATHS.submission.read_bytes() == submission
+
+
+@pytest.mark.parametrize("command", ["folds", "tune", "predict"])
+def test_commands_unknown_competition_is_told_by_each(command):
+    change_params({"competition": "sampel"})
+    result = run_cli(command)
+    assert result.exit_code == 1
+    assert "competition: expected one of sample, " in result.stderr
+
+
+def test_predict_cut_model_says_how_to_make_it_anew():
+    run_well("train", "--fold", "all")
+    PATHS.model(1).write_bytes(PATHS.model(1).read_bytes()[:999])
+    result = run_cli("predict")
+    assert result.exit_code == 1
+    assert "damaged or cut off; run: pipeline train --fold 1" in result.stderr

@@ -32,6 +32,7 @@ def project(tmp_path, monkeypatch):
         return None, SimpleNamespace(history=[epoch, epoch])
 
     monkeypatch.setattr(compare, "fit_fold", fit_fold)
+    monkeypatch.setattr(compare, "fingerprint", lambda params, *_: params.model_dump_json())
     params = load_params(tmp_path / "params.yaml")
     return SimpleNamespace(
         trained=trained,
@@ -74,6 +75,17 @@ def test_compare_finished_runs_are_not_trained_again(project):
     project.run()
     assert {run[2] for run in project.trained} == {4}
     assert len(pd.read_csv(project.folder / "plan.csv")) == len(curves)
+
+
+def test_compare_changed_parameters_are_trained_again(project):
+    project.run()
+    project.trained.clear()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("width: 1", "width: 2"))
+    project.run()
+    assert {run[0] for run in project.trained} == {2}
+    curves = pd.read_csv(project.folder / "plan.csv")
+    assert len(curves.groupby(["experiment", "seed", "fold", "fingerprint"])) == 8
 
 
 def test_compare_out_of_time_starts_no_training(project):

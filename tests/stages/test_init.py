@@ -103,7 +103,7 @@ def test_run_changed_file_is_kept_beside(paths):
             file.write(f"# my note {number}\n")
         message = init(paths, "usgra-seg")
         old = paths.root / f"params.{number}.yaml"
-        assert message.endswith(f" (your changed one is now {old})")
+        assert f"; the one before is now {old}" in message
         assert old.read_text().endswith(f"# my note {number}\n")
         assert load_params(paths.params).competition == "usgra-seg"
     assert names(paths) == ["params.1.yaml", "params.2.yaml", "params.yaml"]
@@ -155,3 +155,16 @@ def test_run_keras_fcn_trains_32s_16s_8s_in_turn_and_releases_all_at_the_end(tmp
 def test_run_unknown_network_lists_the_known(tmp_path):
     with pytest.raises(InputError, match="expected one of extended-fcn, keras-fcn, got 'fcn'"):
         run(Paths(tmp_path), "sample", data_dir=None, device=None, network="fcn")
+
+
+def test_run_data_that_is_not_there_yet_says_what_to_put_there(paths):
+    message = init(paths, "ultrasound-nerve")
+    assert message.splitlines()[-1] == (
+        "data/raw/ultrasound-nerve: not there yet; put train/{subject}_{frame}.tif,"
+        " train/{subject}_{frame}_mask.tif and test/{id}.tif in it"
+    )
+
+
+def test_run_data_that_is_there_says_nothing_of_it(paths):
+    (paths.root / "raw").mkdir()
+    assert len(init(paths, "ultrasound-nerve", data_dir="raw").splitlines()) == 1
