@@ -5,15 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from pipeline.validation import Section, read_yaml, validate
+from pipeline.validation import Section, listed, read_yaml, validate
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 ViewName = Literal["identity", "hflip", "vflip", "rot180"]
-
-
-def _listed(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _multiple_of_32(value: int) -> int:
@@ -46,7 +42,7 @@ class Preprocess(Section):
 class Folds(Section):
     """The validation folds."""
 
-    indices: Annotated[tuple[int, ...], BeforeValidator(_listed)]
+    indices: Annotated[tuple[int, ...], BeforeValidator(listed)]
 
     @field_validator("indices")
     @classmethod
@@ -88,9 +84,7 @@ class Stage(Section):
     final_stride: Literal[2, 4, 8, 16, 32]
     epochs: Count
     learning_rate: Rate
-    frozen: Annotated[
-        tuple[Literal["encoder", "head", "upsampling"], ...], BeforeValidator(_listed)
-    ]
+    frozen: Annotated[tuple[Literal["encoder", "head", "upsampling"], ...], BeforeValidator(listed)]
 
 
 class Train(Section):
@@ -101,7 +95,7 @@ class Train(Section):
     learning_rate: Rate
     warmup_epochs: Annotated[float, Field(ge=0)]
     encoder_rate: Annotated[float, Field(gt=0, le=1)]
-    earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(_listed)]
+    earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(listed)]
     loss: Literal["dice", "dice_bce", "dice_focal", "tversky", "lovasz"]
     dice_over: Literal["image", "batch"]
     augmentation: Literal["none", "light", "medium", "strong"]
@@ -122,7 +116,7 @@ class Train(Section):
 class Predict(Section):
     """How probability maps are made, out-of-fold and for the test set alike."""
 
-    views: Annotated[tuple[ViewName, ...], BeforeValidator(_listed), Field(min_length=1)]
+    views: Annotated[tuple[ViewName, ...], BeforeValidator(listed), Field(min_length=1)]
     batch_size: Count
 
     @field_validator("views")

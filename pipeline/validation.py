@@ -18,6 +18,11 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=Section)
 
 
+def listed(value: object) -> object:
+    """Turn a YAML list into a tuple, for fields that hold one; leave all else to validation."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def read_yaml(path: Path) -> Any:
     """Read YAML 1.2, as DVC does (``1e-4`` is a number).
 

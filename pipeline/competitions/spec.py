@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.errors import InputError
-from pipeline.validation import Section, read_yaml, validate
+from pipeline.validation import Section, listed, read_yaml, validate
 
 SPECS = Path(__file__).parent
 
@@ -94,16 +94,11 @@ class FilePattern:
 class SubmissionFormat(Section):
     """How ``submission.csv`` is written."""
 
-    header: tuple[str, str]
+    header: Annotated[tuple[str, str], BeforeValidator(listed)]
     order: Literal["columns", "rows"] = "columns"
     origin: Literal[0, 1] = 1
     empty: str = ""
     ids: Literal["integer", "name"] = "name"
-
-    @field_validator("header", mode="before")
-    @classmethod
-    def _header_is_a_pair(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class Preset(Section):

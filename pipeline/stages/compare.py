@@ -17,11 +17,11 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.comparison import draw_curves, summarise
 from pipeline.stages.train import check_fold, fingerprint, fit_fold
-from pipeline.validation import Section, read_yaml, validate
+from pipeline.validation import Section, listed, read_yaml, validate
 
 Numbers = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    BeforeValidator(listed),
     Field(min_length=1),
 ]
 
