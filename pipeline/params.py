@@ -65,6 +65,7 @@ class Model(Section):
     width: Count
     upsampling: Literal["learned", "frozen"]
     refine: bool
+    batch_norm: bool
     finest_skip: bool
     scale_skips: bool
     l2: Annotated[float, Field(ge=0)]

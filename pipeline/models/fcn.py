@@ -23,6 +23,7 @@ def build_fcn(
     width: int = 64,
     upsampling: Literal["learned", "frozen"] = "learned",
     refine: bool = False,
+    batch_norm: bool = False,
     finest_skip: bool = True,
     scale_skips: bool = False,
     l2: float = 0.0,
@@ -50,6 +51,8 @@ def build_fcn(
         Whether training changes the bilinear kernels of the transposed convolutions.
     refine : bool
         A 3x3 convolution with ReLU after each fusion, against aliasing, as in feature pyramids.
+    batch_norm : bool
+        Batch normalisation after each fusion, or in its 3x3 convolution where there is one.
     finest_skip : bool
         Whether the pooling of `final_stride` is fused, which takes the most memory.
     scale_skips : bool
@@ -98,11 +101,15 @@ def build_fcn(
                 width,
                 3,
                 padding="same",
-                activation="relu",
+                use_bias=not batch_norm,
                 kernel_initializer="he_normal",
                 kernel_regularizer=penalty,
                 name=f"refine_pool{block}",
             )(x)
+        if batch_norm:
+            x = layers.BatchNormalization(name=f"norm_pool{block}")(x)
+        if refine:
+            x = layers.ReLU(name=f"relu_pool{block}")(x)
     # Logits in float32: bfloat16 would round probabilities to steps of about one percent.
     if width > 1:
         x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)

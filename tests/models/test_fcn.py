@@ -90,6 +90,15 @@ def test_build_fcn_finest_skip_left_out_still_upsamples_five_times():
     assert "upsample_pool1" in names
 
 
+@pytest.mark.parametrize("refine", [False, True])
+def test_build_fcn_batch_norm_follows_each_fusion(refine):
+    model = build_fcn(final_stride=8, width=4, refine=refine, batch_norm=True)
+    for pool in ("pool4", "pool3"):
+        after = model.get_layer(f"refine_{pool}" if refine else f"fuse_{pool}")
+        assert model.get_layer(f"norm_{pool}").input is after.output
+    assert model.predict_on_batch(FRAMES).shape == (2, 64, 96, 1)
+
+
 def test_build_fcn_frozen_upsampling_has_no_trainable_kernels():
     frozen, learned = (build_fcn(upsampling=how, width=2) for how in ("frozen", "learned"))
     # Five transposed convolutions, one kernel each.
