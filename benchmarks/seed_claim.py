@@ -109,7 +109,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=os.environ.get("USGRA_SEG"))
     parser.add_argument("--task", choices=list(TASKS), action="append")
-    parser.add_argument("--minutes", type=float, default=600, help="per task; start no training after")
+    parser.add_argument(
+        "--minutes", type=float, default=600, help="per task; start no training after"
+    )
     parser.add_argument("--work", type=Path, default=Path(".seed_claim"))
     options = parser.parse_args()
     if not options.data or not Path(options.data).is_dir():

@@ -10,6 +10,7 @@ from pipeline.validation import Section, listed, read_yaml, validate
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 ViewName = Literal["identity", "hflip", "vflip", "rot180"]
+RuleName = Literal["min_area", "upper", "largest", "holes", "presence"]
 
 
 def _multiple_of_32(value: int) -> int:
@@ -128,6 +129,12 @@ class Predict(Section):
         return value
 
 
+class Tune(Section):
+    """What may be done to masks."""
+
+    rules: Annotated[tuple[RuleName, ...], BeforeValidator(listed)]
+
+
 class Params(Section):
     """Everything that `params.yaml` holds. The file's comments say what each value does."""
 
@@ -139,6 +146,7 @@ class Params(Section):
     folds: Folds
     model: Model
     train: Train
+    tune: Tune
     predict: Predict
 
     @field_validator("train")

@@ -77,6 +77,16 @@ class Paths:
         return self.root / "reports" / "thresholds.csv"
 
     @property
+    def frame_scores(self) -> Path:
+        """Nested out-of-fold score of every training frame, worst first."""
+        return self.root / "reports" / "frames.csv"
+
+    @property
+    def subject_scores(self) -> Path:
+        """Nested out-of-fold score of every subject, worst first."""
+        return self.root / "reports" / "subjects.csv"
+
+    @property
     def test_maps(self) -> Path:
         """The ensemble's probability maps of the test frames."""
         return self.root / "data" / "predictions" / "test.npy"

@@ -1,10 +1,13 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
-from pipeline.params import load_params
+from pipeline.inference.views import VIEWS
+from pipeline.masks.tuning import RULES
+from pipeline.params import RuleName, ViewName, load_params
 from pipeline.stages.init import render_params
 from pipeline.validation import read_yaml
 
@@ -138,3 +141,8 @@ def test_load_params_two_faults_are_both_named(tmp_path):
     assert observed == (
         "train.dice_over: Input should be 'image' or 'batch', got 'all'; sead: unknown key"
     )
+
+
+def test_load_params_knows_every_rule_and_view():
+    assert get_args(RuleName) == RULES
+    assert set(get_args(ViewName)) == set(VIEWS)

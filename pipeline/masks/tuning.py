@@ -1,111 +1,305 @@
-"""The best cut-offs, exactly: the score of every threshold and smallest area from histograms."""
+"""The best cut-offs for out-of-fold maps, exactly, from tables of the maps' connected pieces."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Iterable
+from itertools import product
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from pipeline.masks.clean import Cutoffs
+from pipeline.masks.clean import Cutoffs, presence_score
 from pipeline.masks.dice import dice_from_areas
 
+Rule = Literal["min_area", "upper", "largest", "holes", "presence"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 THRESHOLDS = np.arange(1, 256)
+PRESENCE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_EQUAL = 1e-9  # scores closer than this differ by rounding
+_ROUNDS = 5
 
 
-def areas_by_threshold(prob_map: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count the predicted pixels, and those of them in the mask, for all 255 thresholds at once.
-
-    Parameters
-    ----------
-    prob_map : numpy.ndarray
-        uint8, (H, W), at original size.
-    mask : numpy.ndarray
-        bool, (H, W).
-
-    Returns
-    -------
-    area, overlap : numpy.ndarray
-        int64, (255,), for the thresholds 1 to 255.
-
-    Examples
-    --------
-    >>> prob_map = np.array([[255, 2, 0]], dtype=np.uint8)
-    >>> area, overlap = areas_by_threshold(prob_map, np.array([[True, False, False]]))
-    >>> area[[0, 1, 2, 254]]  # thresholds 1, 2, 3 and 255
-    array([2, 2, 1, 1])
-    >>> overlap[[0, 254]]
-    array([1, 1])
-    """
-    area, overlap = (
-        np.bincount(pixels.ravel(), minlength=256)[::-1].cumsum()[::-1][1:]
-        for pixels in (prob_map, prob_map[mask])
-    )
-    return area, overlap
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """What `tune_cutoffs` found.
+class Frames(NamedTuple):
+    """What tuning knows of N frames.
 
     Attributes
     ----------
-    cutoffs : Cutoffs
-        The best pair.
-    score : float
-        Mean Dice over images with it.
-    by_threshold : numpy.ndarray
-        float64, (255,), mean Dice at thresholds 1 to 255, each with its best smallest area.
-    by_threshold_alone : numpy.ndarray
-        float64, (255,), mean Dice at thresholds 1 to 255 without a smallest area.
+    pieces, filled : numpy.ndarray
+        From `stack_pieces`: of the maps at original size, and of the maps without holes.
+    true_areas : numpy.ndarray
+        int, (N,), pixels of the true masks.
+    presence, confidence : numpy.ndarray
+        float, (N,), presence and the maps' `confidence`.
     """
 
-    cutoffs: Cutoffs
-    score: float
-    by_threshold: np.ndarray
-    by_threshold_alone: np.ndarray
+    pieces: np.ndarray
+    filled: np.ndarray
+    true_areas: np.ndarray
+    presence: np.ndarray
+    confidence: np.ndarray
 
 
-def tune_cutoffs(areas: np.ndarray, overlaps: np.ndarray, true_areas: np.ndarray) -> Tuning:
-    """Find the threshold and smallest area with the best mean Dice.
+class Search(NamedTuple):
+    """The score of everything that was tried, at its best smallest area.
 
-    Every pair that can make a difference is tried: at one threshold, dropping the masks below
-    the k-th area changes the score by a sum over the k smallest, which a cumulative sum holds.
+    Attributes
+    ----------
+    forms : list of (bool, bool)
+        Holes filled, largest piece only; the first axis of the arrays.
+    scores : numpy.ndarray
+        float, (forms, 255 thresholds, 256 upper thresholds, M objectives); -inf where not tried.
+    min_areas : numpy.ndarray
+        int, same shape: one more than the largest piece that is dropped, 0 where none is.
+    """
+
+    forms: list[tuple[bool, bool]]
+    scores: np.ndarray
+    min_areas: np.ndarray
+
+
+def tune_cutoffs(frames: Frames, weights: np.ndarray, rules: Collection[Rule]) -> list[Cutoffs]:
+    """Find the cut-offs with the best weighted mean Dice, for several weightings at once.
+
+    Threshold, upper threshold, smallest area, largest piece and holes are searched in all
+    combinations that make a difference. The presence rule is found for the best of them, exactly
+    too, and then both in turn until neither gains.
 
     Parameters
     ----------
-    areas, overlaps : numpy.ndarray
-        int, (N, 255), rows from `areas_by_threshold`.
-    true_areas : numpy.ndarray
-        int, (N,), pixels of the true masks.
+    frames : Frames
+        See there.
+    weights : numpy.ndarray
+        float, (N, M); a column is the weights of the frames in one objective and sums to 1.
+    rules : collection of str
+        The rules that may be used besides the threshold, of `RULES`.
 
     Returns
     -------
-    Tuning
-        Among equal scores the fewest masks dropped and the middle threshold; the smallest area
-        lies half-way between the largest mask dropped and the smallest kept.
+    list of Cutoffs
+        One per objective. Among equal scores those with the fewest rules and the middle threshold.
     """
-    dice = dice_from_areas(overlaps, true_areas[:, None], areas)
-    order = np.argsort(areas, axis=0, kind="stable")
-    sorted_areas = np.take_along_axis(areas, order, axis=0)
-    # An emptied mask scores 1 where the truth is empty too, else 0.
-    gains = np.take_along_axis((true_areas == 0)[:, None] - dice, order, axis=0)
-    totals = np.vstack([np.zeros(dice.shape[1]), gains.cumsum(axis=0)])
-    # Masks of equal area are dropped together or not at all.
-    totals[1:-1][sorted_areas[1:] == sorted_areas[:-1]] = -np.inf
+    found = _best_of(search_pieces(frames, weights, rules), frames, weights)
+    if "presence" not in rules:
+        return found
+    return [
+        _alternate(frames, column, cutoffs, rules)
+        for column, cutoffs in zip(weights.T, found, strict=True)
+    ]
+
+
+def evaluate_cutoffs(frames: Frames, cutoffs: Cutoffs) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `apply_cutoffs` scores on each frame.
+
+    Returns
+    -------
+    dice : numpy.ndarray
+        float64, (N,).
+    areas : numpy.ndarray
+        int64, (N,), predicted pixels.
+    """
+    rows = _kept(frames, cutoffs)
+    areas, overlaps = np.zeros((2, len(frames.true_areas)), dtype=np.int64)
+    np.add.at(areas, rows["image"], rows["area"])
+    np.add.at(overlaps, rows["image"], rows["overlap"])
+    return dice_from_areas(overlaps, frames.true_areas, areas), areas
+
+
+def search_pieces(
+    frames: Frames,
+    weights: np.ndarray,
+    rules: Collection[Rule],
+    *,
+    forms: Iterable[tuple[bool, bool]] | None = None,
+    uppers: Collection[int] | None = None,
+) -> Search:
+    """Score every threshold, upper threshold, smallest area, largest piece and hole filling.
+
+    Parameters
+    ----------
+    frames, weights, rules
+        See `tune_cutoffs`.
+    forms, uppers : collection, optional
+        The only ones to try.
+
+    Returns
+    -------
+    Search
+    """
+    if forms is None:
+        forms = product(
+            (False, True)[: 1 + ("holes" in rules)], (False, True)[: 1 + ("largest" in rules)]
+        )
+    forms = list(forms)
+    if uppers is None:
+        uppers = range(256) if "upper" in rules else (0,)
+    shape = len(forms), len(THRESHOLDS), 256, weights.shape[1]
+    scores, min_areas = np.full(shape, -np.inf), np.zeros(shape, dtype=np.int64)
+    known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+    for (form, (filled, largest)), threshold in product(enumerate(forms), THRESHOLDS.tolist()):
+        every = frames.filled if filled else frames.pieces
+        rows = _by_area(every[_stands_at(every, threshold)])
+        tried = np.array([upper for upper in uppers if not 0 < upper <= threshold], int)
+        # Upper thresholds between the same two peaks keep the same pieces.
+        between = np.searchsorted(np.unique(rows["peak"]), tried)
+        for position in np.unique(between):
+            alike = tried[between == position]
+            seen = rows[rows["peak"] >= alike[0]]
+            seen = seen[_is_last(seen["image"])] if largest else seen
+            content = [seen[name].tobytes() for name in ("image", "area", "overlap")]
+            key = hashlib.blake2b(b"".join(content), digest_size=16).digest()
+            if key not in known:
+                known[key] = _best_min_areas(
+                    seen, frames.true_areas, weights, may_drop="min_area" in rules
+                )
+            scores[form, threshold - 1, alike], min_areas[form, threshold - 1, alike] = known[key]
+    return Search(forms, scores, min_areas)
+
+
+def _best_min_areas(
+    rows: np.ndarray, true_areas: np.ndarray, weights: np.ndarray, *, may_drop: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each objective's best score and smallest area, (M,) each.
+
+    `rows` are pieces by image and, within an image, from small to large: dropping one means that
+    the smaller ones of its image are dropped already. So the change of the image's Dice by each
+    drop is known beforehand, and a cumulative sum over all pieces by area holds every score.
+    """
+    image = rows["image"]
+    last = _is_last(image)
+    group = np.cumsum(last) - last
+    sums = np.stack([rows["area"], rows["overlap"]]).astype(np.int64)
+    running = sums.cumsum(axis=1)
+    without = running[:, last][:, group] - running
+    within = without + sums
+    truth = true_areas[image]
+    loss = dice_from_areas(within[1], truth, within[0]) - dice_from_areas(
+        without[1], truth, without[0]
+    )
+    order = np.argsort(sums[0], kind="stable")
+    lost = (loss[:, None] * weights[image])[order].cumsum(axis=0)
+    all_empty = (true_areas == 0) @ weights
+    if not may_drop or not len(rows):
+        kept = all_empty + (lost[-1] if len(rows) else 0.0)
+        return kept, np.zeros(len(kept), dtype=np.int64)
+    totals = np.vstack([np.zeros(weights.shape[1]), -lost]) + (all_empty + lost[-1])
+    areas = sums[0][order]
+    # Pieces of equal area are dropped together or not at all.
+    totals[1:-1][areas[1:] == areas[:-1]] = -np.inf
     # The first of equal totals; rounding, which hangs on the images' order, must not choose.
-    dropped = (totals >= totals.max(axis=0) - 1e-9).argmax(axis=0)
-    alone = dice.mean(axis=0)
-    best = alone + np.take_along_axis(totals, dropped[None], axis=0)[0] / len(dice)
-    equals = np.flatnonzero(np.isclose(best, best.max(), rtol=0, atol=1e-12))
-    chosen = equals[len(equals) // 2]
-    min_area = _between(sorted_areas[:, chosen], int(dropped[chosen]))
-    cutoffs = Cutoffs(threshold=int(THRESHOLDS[chosen]), min_area=min_area)
-    return Tuning(cutoffs, float(best[chosen]), best, alone)
+    dropped = (totals >= totals.max(axis=0) - _EQUAL).argmax(axis=0)
+    min_areas = np.where(dropped > 0, areas[dropped - 1] + 1, 0)
+    return totals[dropped, np.arange(len(dropped))], min_areas
 
 
-def _between(sorted_areas: np.ndarray, dropped: int) -> int:
-    """Return a smallest area that drops this many masks."""
-    if dropped == 0:
-        return 0
-    largest_dropped = int(sorted_areas[dropped - 1])
-    if dropped == len(sorted_areas):
-        return largest_dropped + 1
-    return (largest_dropped + int(sorted_areas[dropped])) // 2 + 1
+def _best_of(search: Search, frames: Frames, weights: np.ndarray) -> list[Cutoffs]:
+    """Return each objective's best cut-offs; only its own frames, of a weight, decide ties."""
+    used = np.sum(search.forms, axis=1)[:, None, None] + (np.arange(256) > 0)
+    found = []
+    for objective in range(weights.shape[1]):
+        scores, min_areas = search.scores[..., objective], search.min_areas[..., objective]
+        equal = scores >= scores.max() - _EQUAL
+        rules = np.where(equal, used + (min_areas > 0), 99)
+        form, _, upper = np.argwhere(rules == rules.min())[0]
+        thresholds = np.flatnonzero(rules[form, :, upper] == rules.min())
+        at = thresholds[len(thresholds) // 2]
+        filled, largest = search.forms[form]
+        cutoffs = Cutoffs(
+            threshold=int(THRESHOLDS[at]),
+            upper=int(upper),
+            min_area=int(min_areas[form, at, upper]),
+            largest_only=bool(largest),
+            fill_holes=bool(filled),
+        )
+        found.append(_centre_min_area(cutoffs, frames, weights[:, objective]))
+    return found
+
+
+def _centre_min_area(cutoffs: Cutoffs, frames: Frames, weights: np.ndarray) -> Cutoffs:
+    """Put the smallest area half-way between the largest piece dropped and the smallest kept."""
+    if not cutoffs.min_area:
+        return cutoffs
+    rows = _kept(frames, cutoffs)
+    kept = rows["area"][weights[rows["image"]] > 0]
+    dropped = cutoffs.min_area - 1
+    smallest = int(kept.min()) if kept.size else dropped
+    return cutoffs._replace(min_area=(dropped + smallest) // 2 + 1)
+
+
+def _alternate(
+    frames: Frames, weights: np.ndarray, cutoffs: Cutoffs, rules: Collection[Rule]
+) -> Cutoffs:
+    """Tune presence for these cut-offs, then threshold and area again, until neither gains."""
+    best = float(evaluate_cutoffs(frames, cutoffs)[0] @ weights)
+    for _ in range(_ROUNDS):
+        changed = _tune_presence(frames, weights, cutoffs)
+        shown = frames._replace(
+            pieces=_shown(frames, frames.pieces, changed),
+            filled=_shown(frames, frames.filled, changed),
+        )
+        again = search_pieces(
+            shown,
+            weights[:, None],
+            rules,
+            forms=[(cutoffs.fill_holes, cutoffs.largest_only)],
+            uppers=(cutoffs.upper,),
+        )
+        (searched,) = _best_of(again, shown, weights[:, None])
+        changed = searched._replace(
+            min_presence=changed.min_presence, presence_weight=changed.presence_weight
+        )
+        score = float(evaluate_cutoffs(frames, changed)[0] @ weights)
+        if score <= best + _EQUAL:
+            break
+        cutoffs, best = changed, score
+    return cutoffs
+
+
+def _tune_presence(frames: Frames, weights: np.ndarray, cutoffs: Cutoffs) -> Cutoffs:
+    """Find the best presence rule for the masks of the other cut-offs."""
+    always = cutoffs._replace(min_presence=0.0, presence_weight=0.0)
+    dice, _ = evaluate_cutoffs(frames, always)
+    own = weights > 0
+    gains = (((frames.true_areas == 0) - dice) * weights)[own]
+    best, found = _EQUAL, always
+    for weight in PRESENCE_WEIGHTS:
+        values = presence_score(frames.presence, frames.confidence, weight)[own]
+        order = np.argsort(values, kind="stable")
+        values, totals = values[order], gains[order].cumsum()
+        totals[:-1][values[1:] == values[:-1]] = -np.inf
+        dropped = int((totals >= totals.max() - _EQUAL).argmax()) + 1
+        if totals[dropped - 1] > best:
+            best = totals[dropped - 1]
+            beyond = values[dropped] if dropped < len(values) else 1.0 + 1e-6
+            found = always._replace(
+                min_presence=float((values[dropped - 1] + beyond) / 2), presence_weight=weight
+            )
+    return found
+
+
+def _kept(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
+    """Return the pieces that these cut-offs keep."""
+    rows = frames.filled if cutoffs.fill_holes else frames.pieces
+    rows = _shown(frames, rows[_stands_at(rows, cutoffs.threshold)], cutoffs)
+    rows = _by_area(rows[rows["peak"] >= cutoffs.upper])
+    if cutoffs.largest_only:
+        rows = rows[_is_last(rows["image"])]
+    return rows[rows["area"] >= cutoffs.min_area]
+
+
+def _shown(frames: Frames, rows: np.ndarray, cutoffs: Cutoffs) -> np.ndarray:
+    """Return the pieces of the frames that the presence rule keeps."""
+    values = presence_score(frames.presence, frames.confidence, cutoffs.presence_weight)
+    return rows[(values >= cutoffs.min_presence)[rows["image"]]]
+
+
+def _stands_at(rows: np.ndarray, threshold: int) -> np.ndarray:
+    return (rows["above"] < threshold) & (rows["level"] >= threshold)
+
+
+def _by_area(rows: np.ndarray) -> np.ndarray:
+    """Sort by image, then from small to large; of equal areas the first in the image is last."""
+    return rows[np.lexsort((-np.arange(len(rows)), rows["area"], rows["image"]))]
+
+
+def _is_last(image: np.ndarray) -> np.ndarray:
+    """Return which rows are the last of their image, of rows sorted by image."""
+    return np.append(image[1:] != image[:-1], True)[: len(image)]

@@ -1,10 +1,11 @@
 """Write and check the submission."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field, ValidationError
 
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.images import resize_prob_map
@@ -12,10 +13,23 @@ from pipeline.dataset.prob_maps import open_prob_maps
 from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_submission, write_submission
-from pipeline.masks.clean import Cutoffs, apply_cutoffs
+from pipeline.masks.clean import Cutoffs, apply_cutoffs, peak_presence
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
+from pipeline.validation import Section
+
+
+class _CutoffsFile(Section):
+    """The fields of `Cutoffs`, within their bounds."""
+
+    threshold: Annotated[int, Field(ge=1, le=255)]
+    upper: Annotated[int, Field(ge=0, le=255)]
+    min_area: Annotated[int, Field(ge=0)]
+    largest_only: bool
+    fill_holes: bool
+    min_presence: Annotated[float, Field(ge=0)]
+    presence_weight: Annotated[float, Field(ge=0, le=1)]
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -29,7 +43,8 @@ def run(params: Params, paths: Paths) -> str:
         def masks() -> Iterator[tuple[str, np.ndarray]]:
             for prob_map, frame in zip(maps, index.itertuples(), strict=True):
                 at_original_size = resize_prob_map(prob_map, frame.height, frame.width)
-                yield frame.id, apply_cutoffs(at_original_size, cutoffs)
+                presence = peak_presence(prob_map)
+                yield frame.id, apply_cutoffs(at_original_size, presence, cutoffs)
                 advance()
 
         write_submission(paths.submission, masks(), load_spec(params.competition).submission)
@@ -63,12 +78,11 @@ def read_cutoffs(path: Path) -> Cutoffs:
         The file is missing or damaged.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        cutoffs = Cutoffs(int(values["threshold"]), int(values["min_area"]))
+        values = _CutoffsFile.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run: pipeline tune") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged ({error}); run: pipeline tune") from error
-    if not (1 <= cutoffs.threshold <= 255 and cutoffs.min_area >= 0):
-        raise InputError(f"{path}: damaged ({tuple(cutoffs)}); run: pipeline tune")
-    return cutoffs
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise InputError(f"{path}: damaged ({where} {fault['msg']}); run: pipeline tune") from error
+    return Cutoffs(**values.model_dump())

@@ -1,16 +1,23 @@
-"""Choose the cut-offs on all out-of-fold maps."""
+"""Choose the cut-offs on all out-of-fold maps, and say what they are worth."""
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from pipeline.atomic import write_text
-from pipeline.dataset.images import resize_prob_map
+from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.prob_maps import open_prob_maps
 from pipeline.dataset.store import open_index
 from pipeline.masks import rle
-from pipeline.masks.tuning import THRESHOLDS, areas_by_threshold, tune_cutoffs
+from pipeline.masks.evaluation import (
+    bootstrap_interval,
+    evaluate_nested,
+    fold_weights,
+    presence_rates,
+)
+from pipeline.masks.tuning import THRESHOLDS, Frames, evaluate_cutoffs, search_pieces, tune_cutoffs
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -18,55 +25,129 @@ from pipeline.stages.folds import read_folds
 
 
 def run(params: Params, paths: Paths) -> str:
-    """Write the cut-offs, the scores and the score of every threshold; return the scores."""
+    """Write cut-offs, scores, the score of every threshold and of every frame; return the scores.
+
+    The headline is the nested score: every frame is scored with cut-offs that were chosen without
+    its fold.
+    """
     index = open_index(paths.train_store)
-    areas, overlaps = _count_pixels(params, paths, index)
-    true_areas = index["area"].to_numpy()
-    tuning = tune_cutoffs(areas, overlaps, true_areas)
-    scores = {
-        "oof_dice": tuning.score,
-        "oof_dice_at_half": float(tuning.by_threshold_alone[THRESHOLDS == 128][0]),
-        "all_empty_dice": float(np.mean(true_areas == 0)),
-        "images": len(index),
-        **tuning.cutoffs._asdict(),
-    }
-    curve = pd.DataFrame(
-        {
-            "threshold": THRESHOLDS,
-            "dice": tuning.by_threshold,
-            "dice_without_min_area": tuning.by_threshold_alone,
-        }
-    )
-    write_text(paths.threshold_curve, curve.to_csv(index=False, float_format="%.6f"))
-    write_text(paths.metrics, json.dumps(scores, indent=2) + "\n")
-    write_text(paths.cutoffs, json.dumps(tuning.cutoffs._asdict(), indent=2) + "\n")
-    return (
-        f"out-of-fold Dice {tuning.score:.4f} at threshold {tuning.cutoffs.threshold}/255 and"
-        f" at least {tuning.cutoffs.min_area} pixels (all-empty {scores['all_empty_dice']:.4f})"
-    )
-
-
-def _count_pixels(
-    params: Params, paths: Paths, index: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return predicted and overlapping pixels, (N, 255), at original size."""
     folds = read_folds(params, paths, index)
-    areas = np.zeros((len(index), len(THRESHOLDS)), dtype=np.int64)
-    overlaps = np.zeros_like(areas)
+    frames = tabulate_out_of_fold(params, paths, index, folds)
+    weights = fold_weights(folds)
+    chosen, *without_fold = tune_cutoffs(frames, weights, params.tune.rules)
+    by_fold = dict(zip(np.unique(folds).tolist(), without_fold, strict=True))
+    dice, areas = evaluate_nested(frames, folds, by_fold)
+    table = index[["id", "subject"]].assign(
+        fold=folds,
+        dice=dice,
+        true_area=frames.true_areas,
+        predicted_area=areas,
+        presence=frames.presence,
+        confidence=frames.confidence,
+        touches_border=[_touches_border(*f) for f in index[["rle", "height", "width"]].values],
+    )
+    curve = _score_thresholds(frames, weights[:, :1])
+    scores = _summarise(table, frames, seed=params.seed)
+    scores |= {
+        "oof_dice": float(evaluate_cutoffs(frames, chosen)[0].mean()),
+        "oof_dice_at_half": float(curve["dice_without_min_area"][THRESHOLDS == 128].item()),
+        "cutoffs": chosen._asdict(),
+        "folds": {
+            str(fold): {
+                "nested_dice": float(part["dice"].mean()),
+                "cutoffs": by_fold[fold]._asdict(),
+            }
+            for fold, part in table.groupby("fold")
+        },
+    }
+    worst_first = table.sort_values(["dice", "id"])
+    write_text(paths.threshold_curve, curve.to_csv(index=False, float_format="%.6f"))
+    write_text(paths.frame_scores, worst_first.to_csv(index=False, float_format="%.6f"))
+    write_text(paths.subject_scores, _by_subject(table).to_csv(float_format="%.6f"))
+    write_text(paths.metrics, json.dumps(scores, indent=2) + "\n")
+    write_text(paths.cutoffs, json.dumps(chosen._asdict(), indent=2) + "\n")
+    low, high = scores["nested_dice_low"], scores["nested_dice_high"]
+    return (
+        f"nested out-of-fold Dice {scores['nested_dice']:.4f} (95 %: {low:.4f} to {high:.4f}),"
+        f" {scores['oof_dice']:.4f} on the frames that chose the cut-offs,"
+        f" all-empty {scores['all_empty_dice']:.4f},"
+        f" perfect presence {scores['perfect_presence_dice']:.4f}\n"
+        f"cut-offs: {', '.join(f'{name} {value}' for name, value in chosen._asdict().items())}"
+    )
+
+
+def tabulate_out_of_fold(
+    params: Params, paths: Paths, index: pd.DataFrame, folds: np.ndarray
+) -> Frames:
+    """Read every fold's maps and list their pieces, in the order of the index.
+
+    Raises
+    ------
+    InputError
+        Maps are missing, damaged or of other frames.
+    """
+    rows = {fold: np.flatnonzero(folds == fold) for fold in params.folds.indices}
+    maps = {
+        fold: open_prob_maps(
+            paths.oof(fold),
+            shape=(len(rows[fold]), params.preprocess.height, params.preprocess.width),
+            command=f"pipeline train --fold {fold}",
+        )
+        for fold in rows
+    }
+
+    def predictions() -> Iterator[Predicted]:
+        taken = dict.fromkeys(rows, 0)
+        for fold, frame in zip(folds.tolist(), index.itertuples(), strict=True):
+            prob_map = np.asarray(maps[fold][taken[fold]])
+            taken[fold] += 1
+            yield Predicted(prob_map, (frame.height, frame.width), frame.rle)
+
     with progress_bar("Out-of-fold frames", len(index)) as advance:
-        for fold in params.folds.indices:
-            rows = np.flatnonzero(folds == fold)
-            maps = open_prob_maps(
-                paths.oof(fold),
-                shape=(len(rows), params.preprocess.height, params.preprocess.width),
-                command=f"pipeline train --fold {fold}",
-            )
-            for prob_map, row in zip(maps, rows, strict=True):
-                frame = index.iloc[row]
-                shape = int(frame["height"]), int(frame["width"])
-                mask = rle.decode(frame["rle"], shape)
-                areas[row], overlaps[row] = areas_by_threshold(
-                    resize_prob_map(prob_map, *shape), mask
-                )
-                advance()
-    return areas, overlaps
+        return tabulate_frames(predictions(), len(index), advance=advance)
+
+
+def _score_thresholds(frames: Frames, weights: np.ndarray) -> pd.DataFrame:
+    searches = {
+        name: search_pieces(frames, weights, rules, uppers=(0,))
+        for name, rules in {"dice": ["min_area"], "dice_without_min_area": []}.items()
+    }
+    scores = {name: search.scores[0, :, 0, 0] for name, search in searches.items()}
+    return pd.DataFrame({"threshold": THRESHOLDS, **scores})
+
+
+def _summarise(table: pd.DataFrame, frames: Frames, *, seed: int) -> dict[str, float]:
+    has_mask = (table["true_area"] > 0).to_numpy()
+    low, high = bootstrap_interval(table["dice"].to_numpy(), table["subject"].to_numpy(), seed=seed)
+    scores = {
+        "images": len(table),
+        "nested_dice": float(table["dice"].mean()),
+        "nested_dice_low": low,
+        "nested_dice_high": high,
+        "all_empty_dice": float(1 - has_mask.mean()),
+        "perfect_presence_dice": _with_perfect_presence(frames),
+        **presence_rates(table["true_area"].to_numpy(), table["predicted_area"].to_numpy()),
+    }
+    if has_mask.any():
+        scores["dice_positive"] = float(table["dice"][has_mask].mean())
+    return scores
+
+
+def _with_perfect_presence(frames: Frames) -> float:
+    """Return the score at the best threshold if every empty frame were predicted empty."""
+    has_mask = frames.true_areas > 0
+    weights = np.full((len(has_mask), 1), 1 / len(has_mask))
+    shown = frames._replace(pieces=frames.pieces[has_mask[frames.pieces["image"]]])
+    return float(search_pieces(shown, weights, [], uppers=(0,)).scores.max())
+
+
+def _by_subject(table: pd.DataFrame) -> pd.DataFrame:
+    subjects = table.assign(has_mask=table["true_area"] > 0).groupby("subject")
+    return subjects.agg(
+        frames=("id", "size"), with_mask=("has_mask", "sum"), dice=("dice", "mean")
+    ).sort_values("dice")
+
+
+def _touches_border(runs: str, height: int, width: int) -> bool:
+    mask = rle.decode(runs, (height, width))
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())

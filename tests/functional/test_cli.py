@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.competitions.spec import known_specs, load_spec
+from pipeline.masks.clean import Cutoffs
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from tests.functional.projects import (
@@ -171,11 +172,16 @@ def test_tune_flat_maps_is_best_left_empty(project):
     # The maps are 7 everywhere: above that threshold all is empty, right for 3 of 6 frames; up to
     # it all 2000 pixels are foreground, 2 * 80 / (80 + 2000) = .077 for 3 frames and 0 for 3.
     output = run_well("tune")
-    assert output.startswith("out-of-fold Dice 0.5000 at threshold ")
-    assert output.endswith("(all-empty 0.5000)\n")
+    assert output.startswith("nested out-of-fold Dice 0.5000 (95 %: 0.5000 to 0.5000), 0.5000 on")
+    assert "all-empty 0.5000, perfect presence 0.5385\n" in output
     scores = json.loads(PATHS.metrics.read_text())
     assert (scores["oof_dice"], scores["all_empty_dice"], scores["images"]) == (0.5, 0.5, 6)
     assert len(pd.read_csv(PATHS.threshold_curve)) == 255
+    assert (scores["sensitivity"], scores["specificity"]) == (0, 1)
+    frames = pd.read_csv(PATHS.frame_scores)
+    assert frames["dice"].tolist() == [0, 0, 0, 1, 1, 1]  # worst first
+    assert frames["true_area"].tolist() == [80, 80, 80, 0, 0, 0]
+    assert pd.read_csv(PATHS.subject_scores)["dice"].tolist() == [0.5] * 3
 
 
 @pytest.mark.parametrize(("option", "folds"), [("--fold=all", "0, 1"), ("--fold=1", "1")])
@@ -188,10 +194,14 @@ def test_predict_writes_the_mean_map_of_each_frame(project, option, folds):
     np.testing.assert_array_equal(np.load(PATHS.test_maps), np.full((3, 32, 64), 128, np.uint8))
 
 
+def write_cutoffs(**values):
+    PATHS.cutoffs.write_text(json.dumps(Cutoffs(threshold=128, **values)._asdict()))
+
+
 @pytest.fixture
 def submitted(project):
     """Return a project whose submission masks are rows 10 to 29 and columns 25 to 49."""
-    PATHS.cutoffs.write_text('{"threshold": 128, "min_area": 500}')
+    write_cutoffs(min_area=500)
     run_well("submit")
     return project
 
@@ -204,7 +214,7 @@ def test_submit_writes_runs_down_the_columns(submitted):
 
 
 def test_submit_below_the_smallest_area_is_empty(project):
-    PATHS.cutoffs.write_text('{"threshold": 128, "min_area": 501}')
+    write_cutoffs(min_area=501)
     assert (
         run_well("submit") == "submissions/submission.csv: valid, 3 rows, 0 of them with a mask\n"
     )

@@ -112,7 +112,7 @@ def test_predict_views_named_twice_are_refused():
     assert "predict.views: expected views that differ" in result.stderr
 
 
-@pytest.mark.parametrize("values", ['{"threshold": 999, "min_area": 0}', "[1]", "{}"])
+@pytest.mark.parametrize("values", ['{"threshold": 999}', "[1]", "{}"])
 def test_submit_cutoffs_that_cannot_be_are_refused(values):
     submission = PATHS.submission.read_bytes()
     PATHS.cutoffs.write_text(values)

@@ -1,117 +1,176 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.masks.clean import Cutoffs, apply_cutoffs
-from pipeline.masks.dice import dice_score, mean_dice
-from pipeline.masks.tuning import THRESHOLDS, areas_by_threshold, tune_cutoffs
+from pipeline.masks.clean import Cutoffs, apply_cutoffs, confidence
+from pipeline.masks.dice import dice_score
+from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
+from pipeline.masks.tuning import (
+    RULES,
+    Frames,
+    evaluate_cutoffs,
+    search_pieces,
+    tune_cutoffs,
+)
 
-SHAPE = (2, 3)
-# Few levels, so that areas are often equal, or any.
-levels = st.sampled_from([0, 1, 2, 127, 128, 254, 255]) | st.integers(0, 255)
-prob_maps = arrays(np.uint8, SHAPE, elements=levels)
+SHAPE = (3, 5)
+LEVELS = [0, 1, 2, 128, 255]
+prob_maps = arrays(np.uint8, SHAPE, elements=st.sampled_from(LEVELS))
 masks = arrays(bool, SHAPE) | st.just(np.zeros(SHAPE, bool))
-images = st.lists(st.tuples(prob_maps, masks), min_size=1, max_size=6)
+images = st.lists(
+    st.tuples(prob_maps, masks, st.sampled_from([0.1, 0.5, 0.9])), min_size=1, max_size=5
+)
+cutoffs_of_any_kind = st.builds(
+    Cutoffs,
+    threshold=st.sampled_from([1, 2, 3, 128, 129, 255]),
+    upper=st.sampled_from([0, 2, 128, 129, 255]),
+    min_area=st.integers(0, 16),
+    largest_only=st.booleans(),
+    fill_holes=st.booleans(),
+    min_presence=st.sampled_from([0.0, 0.3, 0.7]),
+    presence_weight=st.sampled_from([0.0, 0.5, 1.0]),
+)
 
 
-def tune(pairs):
-    counts = [areas_by_threshold(*pair) for pair in pairs]
-    areas, overlaps = (np.array(part) for part in zip(*counts, strict=True))
-    return tune_cutoffs(areas, overlaps, np.array([mask.sum() for _, mask in pairs]))
+def table(images):
+    prob_maps, masks, presence = zip(*images, strict=True)
+    return Frames(
+        pieces=stack_pieces([list_pieces(*pair) for pair in zip(prob_maps, masks, strict=True)]),
+        filled=stack_pieces(
+            [list_pieces(fill_holes(p), m) for p, m in zip(prob_maps, masks, strict=True)]
+        ),
+        true_areas=np.array([np.count_nonzero(mask) for mask in masks]),
+        presence=np.array(presence),
+        confidence=np.array([confidence(prob_map) for prob_map in prob_maps]),
+    )
 
 
-def score(pairs, cutoffs):
+def equal_weights(images):
+    return np.full((len(images), 1), 1 / len(images))
+
+
+def tune(images, rules=RULES):
+    (cutoffs,) = tune_cutoffs(table(images), equal_weights(images), rules)
+    return cutoffs
+
+
+def score(images, cutoffs):
     """Mean Dice with these cut-offs, by the functions that make the submission."""
-    return mean_dice(
-        [mask for _, mask in pairs], [apply_cutoffs(prob_map, cutoffs) for prob_map, _ in pairs]
+    return np.mean(
+        [dice_score(mask, apply_cutoffs(p, presence, cutoffs)) for p, mask, presence in images]
     )
 
 
-@given(prob_maps, masks)
-def test_areas_by_threshold_any_map_matches_counting(prob_map, mask):
-    area, overlap = areas_by_threshold(prob_map, mask)
-    assert area.shape == overlap.shape == THRESHOLDS.shape
-    for threshold in (1, 2, 127, 128, 254, 255):
-        predicted = prob_map >= threshold
-        assert area[threshold - 1] == np.count_nonzero(predicted)
-        assert overlap[threshold - 1] == np.count_nonzero(predicted & mask)
+@given(images, cutoffs_of_any_kind)
+def test_evaluate_cutoffs_any_rules_match_the_masks_that_are_submitted(images, cutoffs):
+    dice, areas = evaluate_cutoffs(table(images), cutoffs)
+    predicted = [apply_cutoffs(prob_map, presence, cutoffs) for prob_map, _, presence in images]
+    np.testing.assert_array_equal(areas, [mask.sum() for mask in predicted])
+    expected = [dice_score(image[1], mask) for image, mask in zip(images, predicted, strict=True)]
+    np.testing.assert_allclose(dice, expected, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=12)
-@given(st.lists(st.tuples(prob_maps, masks), min_size=1, max_size=3))
-def test_tune_cutoffs_small_maps_match_all_pairs(pairs):
-    # A smallest area above all pixels drops every mask.
-    min_areas = range(np.prod(SHAPE) + 2)
-    scores = np.array(
-        [[score(pairs, Cutoffs(int(t), area)) for area in min_areas] for t in THRESHOLDS]
-    )
-    observed = tune(pairs)
-    np.testing.assert_allclose(observed.by_threshold, scores.max(axis=1), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(observed.by_threshold_alone, scores[:, 0], rtol=0, atol=1e-12)
-    assert observed.score == pytest.approx(scores.max(), abs=1e-12)
-
-
+@settings(max_examples=25)
 @given(images)
-def test_tune_cutoffs_applied_give_the_score(pairs):
-    observed = tune(pairs)
-    # One sum runs over the areas in order, the other over the images: not the last bit.
-    assert score(pairs, observed.cutoffs) == pytest.approx(observed.score, abs=1e-12)
-    assert 1 <= observed.cutoffs.threshold <= 255
+def test_tune_cutoffs_small_maps_match_all_combinations(images):
+    thresholds = [1, 2, 128, 255]  # between two levels the masks are the same
+    uppers = [0, 2, 3, 128, 129, 255]
+    options = product(thresholds, uppers, range(17), [False, True], [False, True])
+    frames, weights = table(images), equal_weights(images)
+    brute = max(
+        float(evaluate_cutoffs(frames, Cutoffs(*option))[0] @ weights[:, 0]) for option in options
+    )
+    without_presence = [rule for rule in RULES if rule != "presence"]
+    assert score(images, tune(images, without_presence)) == pytest.approx(brute, abs=1e-9)
+    assert score(images, tune(images)) >= brute - 1e-9
 
 
 @given(images, st.randoms())
-def test_tune_cutoffs_other_order_of_images_is_the_same(pairs, random):
-    shuffled = random.sample(pairs, len(pairs))
-    first, second = tune(pairs), tune(shuffled)
-    assert first.cutoffs == second.cutoffs
-    assert first.score == pytest.approx(second.score, abs=1e-12)
+def test_tune_cutoffs_other_order_of_images_is_the_same(images, random):
+    shuffled = random.sample(images, len(images))
+    assert tune(images) == tune(shuffled)
 
 
-def test_tune_cutoffs_equal_sums_do_not_hang_on_rounding():
-    # One threshold for all. Gains by area: true masks lose their Dice, empty truths gain 1.
-    # Dropping the first three changes the sum by -2/3 - 1/3 + 1 = 0: as good as dropping none,
-    # though in floating point the sum depends on its order.
-    areas = np.repeat([[4], [4], [4], [9]], 255, axis=1)
-    overlaps = np.repeat([[2], [1], [0], [9]], 255, axis=1)
-    true_areas = np.array([2, 2, 0, 9])  # Dice 2 * 2 / 6, 2 * 1 / 6, 0, 1
-    for order in ([0, 1, 2, 3], [2, 0, 1, 3], [1, 2, 0, 3], [1, 0, 2, 3]):
-        observed = tune_cutoffs(areas[order], overlaps[order], true_areas[order])
-        assert observed.cutoffs.min_area == 0
-        assert observed.score == pytest.approx((2 / 3 + 1 / 3 + 0 + 1) / 4)
+@given(images, images)
+def test_tune_cutoffs_objective_sees_its_frames_only(images, others):
+    both = images + others
+    weights = np.zeros((len(both), 2))
+    weights[: len(images), 0] = 1 / len(images)
+    weights[:, 1] = 1 / len(both)
+    found = tune_cutoffs(table(both), weights, RULES)
+    assert found == [tune(images), tune(both)]
+
+
+@given(images, st.sets(st.sampled_from(RULES)))
+def test_tune_cutoffs_uses_no_other_rules(images, rules):
+    found = tune(images, rules)
+    for rule, unused in {
+        "upper": found.upper == 0,
+        "min_area": found.min_area == 0,
+        "largest": not found.largest_only,
+        "holes": not found.fill_holes,
+        "presence": found.min_presence == 0,
+    }.items():
+        assert rule in rules or unused
 
 
 def test_tune_cutoffs_false_alarm_is_dropped_half_way():
     # Thresholds 1 to 200: the first mask has 4 pixels, all right; the second 1, all wrong.
     right = np.array([[200, 200, 200], [200, 0, 0]], np.uint8)
     wrong = np.array([[250, 0, 0], [0, 0, 0]], np.uint8)
-    observed = tune([(right, right > 0), (wrong, np.zeros(SHAPE, bool))])
+    found = tune([(right, right > 0, 1.0), (wrong, np.zeros(right.shape, bool), 1.0)], ["min_area"])
     # Middle of the 200 equal thresholds 1 ... 200; areas 1 and 4: 2 and 3 lie between as well.
-    assert observed.cutoffs == Cutoffs(threshold=101, min_area=3)
-    assert observed.score == 1.0
-    # Without a smallest area: 1 and 0 up to 200, 0 and 0 up to 250, then 0 and 1.
-    np.testing.assert_array_equal(
-        observed.by_threshold_alone, np.repeat([0.5, 0.0, 0.5], [200, 50, 5])
-    )
+    assert found == Cutoffs(threshold=101, min_area=3)
 
 
-def test_tune_cutoffs_without_false_alarms_has_no_min_area():
-    right = np.array([[200, 200, 200], [0, 0, 0]], np.uint8)
-    assert tune([(right, right > 0)]).cutoffs.min_area == 0
+def test_tune_cutoffs_faint_piece_falls_to_the_upper_threshold():
+    # A faint false piece beside a true one whose rim is as faint.
+    prob_map = np.array([[90, 200, 90, 0, 90]], np.uint8)
+    mask = np.array([[True, True, True, False, False]])
+    found = tune([(prob_map, mask, 1.0)], ["upper"])
+    assert (found.threshold, found.upper) == (46, 91)  # 1 to 90 are equal
+    assert score([(prob_map, mask, 1.0)], found) == 1.0
 
 
-def test_tune_cutoffs_only_false_alarms_drops_all():
-    alarm = np.full(SHAPE, 255, np.uint8)
-    observed = tune([(alarm, np.zeros(SHAPE, bool))] * 2)
-    assert observed.cutoffs.min_area == 7  # 6 pixels are predicted at every threshold
-    assert observed.score == 1.0
-    assert not apply_cutoffs(alarm, observed.cutoffs).any()
+def test_tune_cutoffs_presence_decides_where_masks_look_alike():
+    prob_map = np.full((2, 2), 200, np.uint8)
+    images = [
+        (prob_map, prob_map > 0, 0.8),
+        (prob_map, prob_map == 0, 0.4),  # empty
+    ]
+    found = tune(images, ["presence"])
+    assert found.presence_weight > 0
+    assert score(images, found) == 1.0
+    assert score(images, tune(images, ["min_area", "upper", "largest", "holes"])) == 0.5
 
 
-def test_tune_cutoffs_score_is_the_mean_over_images():
-    # 1 of 1 and 1 of 3 pixels found: (1 + 2 * 1 / 4) / 2; pooled it would be 2 * 2 / 6.
-    one = np.array([[255, 0, 0], [0, 0, 0]], np.uint8)
-    three = np.array([[1, 1, 1], [0, 0, 0]], bool)
-    assert tune([(one, one > 0), (one, three)]).score == 0.75
-    assert dice_score(three, one > 0) == 0.5
+def test_tune_cutoffs_equal_sums_do_not_hang_on_rounding():
+    # Gains of dropping by area, small to large: three masks lose 2/3, 1/3 and 0 and an empty
+    # truth gains 1: as good as dropping none, though in floating point the sum has an order.
+    two, one = np.zeros((2, 2, 5), bool)
+    two[:, 0], one[0, 0] = True, True
+    four = np.zeros((2, 5), np.uint8)
+    four[:, :2] = 255
+    eight = np.full((2, 5), 255, np.uint8)
+    images = [
+        (four, two, 1.0),
+        (four, one, 1.0),
+        (four, np.zeros((2, 5), bool), 1.0),
+        (eight, eight > 0, 1.0),
+    ]
+    for order in ([0, 1, 2, 3], [2, 0, 1, 3], [1, 2, 0, 3], [1, 0, 2, 3]):
+        assert tune([images[i] for i in order], ["min_area"]).min_area == 0
+
+
+def test_search_pieces_without_a_rule_scores_every_threshold():
+    right = np.array([[200, 200, 200], [200, 0, 0]], np.uint8)
+    wrong = np.array([[250, 0, 0], [0, 0, 0]], np.uint8)
+    images = [(right, right > 0, 1.0), (wrong, np.zeros(right.shape, bool), 1.0)]
+    search = search_pieces(table(images), equal_weights(images), [])
+    # 1 and 0 up to 200, 0 and 0 up to 250, then 0 and 1.
+    expected = np.repeat([0.5, 0.0, 0.5], [200, 50, 5])
+    np.testing.assert_array_equal(search.scores[0, :, 0, 0], expected)

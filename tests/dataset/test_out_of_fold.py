@@ -1,0 +1,41 @@
+import numpy as np
+
+from pipeline.dataset import out_of_fold
+from pipeline.dataset.images import resize_prob_map
+from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
+from pipeline.masks import rle
+from pipeline.masks.clean import Cutoffs, apply_cutoffs, peak_presence
+from pipeline.masks.dice import dice_score
+from pipeline.masks.tuning import evaluate_cutoffs
+
+SHAPE = (40, 50)
+
+
+def predictions(count):
+    generator = np.random.default_rng(0)
+    for number in range(count):
+        mask = np.zeros(SHAPE, bool)
+        mask[5:20, 10 : 12 + number] = number > 0  # the first is empty
+        prob_map = generator.integers(0, 256, (8, 10), dtype=np.uint8)
+        yield Predicted(prob_map, SHAPE, rle.encode(mask))
+
+
+def test_tabulate_frames_scores_are_those_of_the_masks():
+    frames = tabulate_frames(predictions(4), 4)
+    for cutoffs in (Cutoffs(128), Cutoffs(90, min_area=30, fill_holes=True, largest_only=True)):
+        dice, _ = evaluate_cutoffs(frames, cutoffs)
+        for frame, observed in zip(predictions(4), dice, strict=True):
+            prob_map = resize_prob_map(frame.prob_map, *SHAPE)
+            mask = apply_cutoffs(prob_map, peak_presence(frame.prob_map), cutoffs)
+            assert dice_score(rle.decode(frame.rle, SHAPE), mask) == observed
+
+
+def test_tabulate_frames_on_several_processes_is_the_same(monkeypatch):
+    alone = tabulate_frames(predictions(4), 4)
+    monkeypatch.setattr(out_of_fold, "_FRAMES_PER_PROCESS", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    advanced = []
+    together = tabulate_frames(predictions(4), 4, advance=lambda: advanced.append(1))
+    for first, second in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert len(advanced) == 4

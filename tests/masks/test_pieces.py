@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import binary_fill_holes
+from skimage.measure import label, regionprops
+
+from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
+
+SHAPE = (4, 5)
+prob_maps = arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 2, 100, 255]))
+masks = arrays(bool, SHAPE)
+
+
+@given(prob_maps, masks)
+def test_list_pieces_any_threshold_matches_labels(prob_map, mask):
+    pieces = list_pieces(prob_map, mask)
+    for threshold in (1, 2, 3, 100, 101, 255):
+        regions = regionprops(label(prob_map >= threshold, connectivity=2), prob_map)
+        expected = [
+            (int(r.area), int(mask[tuple(r.coords.T)].sum()), int(r.intensity_max)) for r in regions
+        ]
+        standing = pieces[(pieces["above"] < threshold) & (pieces["level"] >= threshold)]
+        # In the order of their first pixels, as labels are.
+        assert standing[["area", "overlap", "peak"]].tolist() == expected
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1)])
+def test_list_pieces_narrow_map_is_one_piece(shape):
+    (piece,) = list_pieces(np.full(shape, 3, np.uint8), np.ones(shape, bool))
+    size = shape[0] * shape[1]
+    assert piece.tolist() == (0, 0, 3, 3, size, size)
+
+
+def test_list_pieces_empty_map_has_none():
+    assert len(list_pieces(np.zeros(SHAPE, np.uint8), np.ones(SHAPE, bool))) == 0
+
+
+@given(prob_maps)
+def test_fill_holes_any_threshold_matches_the_filled_mask(prob_map):
+    filled = fill_holes(prob_map)
+    for threshold in (1, 2, 100, 101, 255):
+        expected = binary_fill_holes(prob_map >= threshold)
+        np.testing.assert_array_equal(filled >= threshold, expected)
+
+
+def test_stack_pieces_numbers_the_images():
+    one = list_pieces(np.array([[1, 0, 1]], np.uint8), np.zeros((1, 3), bool))
+    assert stack_pieces([one, one[:0], one])["image"].tolist() == [0, 0, 2, 2]
+    assert len(stack_pieces([])) == 0
