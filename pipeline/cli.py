@@ -126,7 +126,7 @@ def train(fold: int | str, restart: bool) -> None:
 
 @main.command()
 def tune() -> None:
-    """Choose threshold and smallest area on the out-of-fold maps."""
+    """Choose the cut-offs on the out-of-fold maps."""
     from pipeline.stages import tune as stage
 
     click.echo(stage.run(*_project()))
@@ -172,6 +172,16 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
     from pipeline.stages import score as stage
 
     click.echo(stage.run(*_project(), submission, truth, per_image=per_image))
+
+
+@main.command()
+def views() -> None:
+    """Measure what each test-time-augmentation view is worth, out of fold."""
+    params, paths = _project()
+    start_keras()
+    from pipeline.stages import views as stage
+
+    click.echo(stage.run(params, paths))
 
 
 @main.command()

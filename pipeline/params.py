@@ -1,7 +1,7 @@
 """``params.yaml`` as one typed, frozen value."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
@@ -9,7 +9,20 @@ from pipeline.validation import Section, listed, read_yaml, validate
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
-ViewName = Literal["identity", "hflip", "vflip", "rot180"]
+ViewName = Literal[
+    "identity",
+    "hflip",
+    "vflip",
+    "rot180",
+    "rot90",
+    "rot270",
+    "shift",
+    "shift_back",
+    "smaller",
+    "larger",
+]
+# These change the frames' size, the turns only where it is not square.
+TURNS, SCALES = {"rot90", "rot270"}, {"smaller", "larger"}
 RuleName = Literal["min_area", "upper", "largest", "holes", "presence"]
 
 
@@ -156,6 +169,28 @@ class Params(Section):
         if model is not None and value.earlier_stages and model.architecture != "fcn":
             raise ValueError(f"earlier_stages: expected [] for architecture {model.architecture}")
         return value
+
+    @field_validator("predict")
+    @classmethod
+    def _views_suit_the_network(cls, value: Predict, info: ValidationInfo) -> Predict:
+        model, size = info.data.get("model"), info.data.get("preprocess")
+        if model is not None and size is not None:
+            possible = possible_views(model.architecture, size.height, size.width)
+            refused = [name for name in value.views if name not in possible]
+            if refused:
+                raise ValueError(
+                    f"views: {', '.join(refused)} change the frames' size, which architecture"
+                    f" {model.architecture} doesn't take"
+                )
+        return value
+
+
+def possible_views(architecture: str, height: int, width: int) -> list[ViewName]:
+    """Return the views that a network can predict: PSPNet takes no size but its own."""
+    refused = SCALES if architecture == "pspnet" else set()
+    if architecture == "pspnet" and height != width:
+        refused = refused | TURNS
+    return [name for name in get_args(ViewName) if name not in refused]
 
 
 def load_params(path: Path) -> Params:

@@ -87,6 +87,11 @@ class Paths:
         return self.root / "reports" / "subjects.csv"
 
     @property
+    def view_gains(self) -> Path:
+        """What each test-time-augmentation view is worth."""
+        return self.root / "reports" / "views.csv"
+
+    @property
     def test_maps(self) -> Path:
         """The ensemble's probability maps of the test frames."""
         return self.root / "data" / "predictions" / "test.npy"

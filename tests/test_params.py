@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from pipeline.errors import InputError
 from pipeline.inference.views import VIEWS
 from pipeline.masks.tuning import RULES
-from pipeline.params import RuleName, ViewName, load_params
+from pipeline.params import RuleName, ViewName, load_params, possible_views
 from pipeline.stages.init import render_params
 from pipeline.validation import read_yaml
 
@@ -112,8 +112,32 @@ def test_load_params_fold_indices_of_another_type_are_refused(tmp_path, indices)
 
 
 def test_load_params_unknown_view_lists_the_known_ones(tmp_path):
-    expected = "predict.views.1: Input should be 'identity', 'hflip', 'vflip' or 'rot180', got 'x'"
-    assert fault_of(tmp_path, predict__views=["identity", "x"]) == expected
+    fault = fault_of(tmp_path, predict__views=["identity", "x"])
+    assert fault.startswith("predict.views.1: Input should be 'identity', 'hflip', 'vflip', ")
+    assert fault.endswith(" or 'larger', got 'x'")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "refused"),
+    [
+        ("fcn", (96, 128), set()),
+        ("unet", (96, 128), set()),
+        ("pspnet", (96, 192), {"rot90", "rot270", "smaller", "larger"}),
+        ("pspnet", (96, 96), {"smaller", "larger"}),
+    ],
+)
+def test_possible_views_pspnet_takes_its_own_size_only(architecture, size, refused):
+    assert set(VIEWS) - set(possible_views(architecture, *size)) == refused
+
+
+def test_load_params_view_that_the_network_cannot_take_is_refused(tmp_path):
+    fault = fault_of(
+        tmp_path, model__architecture="pspnet", predict__views=["identity", "rot90", "smaller"]
+    )
+    assert fault == (
+        "predict: views: rot90, smaller change the frames' size, which architecture pspnet"
+        " doesn't take"
+    )
 
 
 @pytest.mark.parametrize("views", [[], "hflip"])

@@ -64,7 +64,8 @@ def predict_batch(
         view = VIEWS[name]
         changed = np.ascontiguousarray(view.apply(frames), dtype=np.float32)
         for model in models:
-            total += view.invert(expit(model.predict_on_batch(changed)))[..., 0]
+            probability = expit(model.predict_on_batch(changed))
+            total += view.invert(probability, frames.shape[1:3])[..., 0]
     return total / (len(views) * len(models))
 
 

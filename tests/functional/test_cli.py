@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.cli import main
 from pipeline.competitions.spec import known_specs, load_spec
+from pipeline.inference.views import VIEWS
 from pipeline.masks.clean import Cutoffs
 from pipeline.params import load_params
 from pipeline.paths import Paths
@@ -182,6 +184,28 @@ def test_tune_flat_maps_is_best_left_empty(project):
     assert frames["dice"].tolist() == [0, 0, 0, 1, 1, 1]  # worst first
     assert frames["true_area"].tolist() == [80, 80, 80, 0, 0, 0]
     assert pd.read_csv(PATHS.subject_scores)["dice"].tolist() == [0.5] * 3
+
+
+def test_views_lists_what_each_is_worth(project):
+    # Frames that show their masks, and a network that copies its frame: every view sees the same.
+    store = PATHS.train_store
+    masks = np.load(store / "masks.npy")
+    np.save(store / "images.npy", 255 * masks[..., None])
+    frames = keras.Input((None, None, 1))
+    logits = keras.layers.Rescaling(10 / 255, offset=-5)(frames)
+    for fold in (0, 1):
+        PATHS.model(fold).parent.mkdir(parents=True, exist_ok=True)
+        keras.Model(frames, logits).save(PATHS.model(fold))
+    output = run_well("views")
+    gains = pd.read_csv(PATHS.view_gains).set_index("view")
+    assert set(gains.index) == set(VIEWS) - {"identity"}
+    exact = gains.drop(index=["smaller", "larger"])
+    assert (exact[["gain", "gain_low", "gain_high"]] == 0).all(axis=None)
+    identity = float(output.split("nested out-of-fold Dice ")[1][:6])
+    np.testing.assert_allclose(exact["dice_alone"], identity, atol=5e-5)
+    assert identity > 0.9
+    harmful = [name for name in gains.index if gains["gain"][name] < 0]
+    assert output.endswith(f"harmful beside identity: {', '.join(harmful) or 'none'}\n")
 
 
 @pytest.mark.parametrize(("option", "folds"), [("--fold=all", "0, 1"), ("--fold=1", "1")])
