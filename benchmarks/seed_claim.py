@@ -80,6 +80,7 @@ def prepare(task, data, folder):
     yaml = YAML()
     spec = yaml.load(known_specs()["usgra-seg"])
     spec["foreground"] = TASKS[task]
+    spec["frames_per_subject"] = 12  # the folds of the published results
     yaml.dump(spec, folder / "spec.yaml")
     paths = Paths(folder)
     init.run(paths, str(folder / "spec.yaml"), data_dir=str(data.resolve()), device="cpu")

@@ -175,6 +175,15 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
 
 
 @main.command()
+@click.option("--pictures", type=click.IntRange(min=0), default=50, show_default=True)
+def audit(pictures: int) -> None:
+    """Look for frames of one scene, contradicting masks and leaks."""
+    from pipeline.stages import audit as stage
+
+    click.echo(stage.run(*_project(), pictures=pictures))
+
+
+@main.command()
 def views() -> None:
     """Measure what each test-time-augmentation view is worth, out of fold."""
     params, paths = _project()

@@ -46,11 +46,17 @@ class Sample(Section):
 
 
 class Preprocess(Section):
-    """The size at which the network sees the frames, pixels."""
+    """The size at which the network sees the frames, pixels, and which frames it sees."""
 
     height: Length
     width: Length
     channels: Literal[1, 3]
+    contradictions: Literal["keep", "drop_empty", "drop_both"]
+
+    @property
+    def size(self) -> dict[str, int]:
+        """Height, width and channels."""
+        return self.model_dump(include={"height", "width", "channels"})
 
 
 class Folds(Section):

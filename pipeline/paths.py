@@ -87,6 +87,11 @@ class Paths:
         return self.root / "reports" / "subjects.csv"
 
     @property
+    def audit(self) -> Path:
+        """Pairs of frames of one scene, as a table and pictures."""
+        return self.root / "reports" / "audit"
+
+    @property
     def view_gains(self) -> Path:
         """What each test-time-augmentation view is worth."""
         return self.root / "reports" / "views.csv"

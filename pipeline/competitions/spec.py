@@ -136,6 +136,11 @@ class Spec(Section):
         default_factory=_default_presets, min_length=1
     )
 
+    @property
+    def knows_subjects(self) -> bool:
+        """Whether the files' names, or their order, tell whom a frame shows."""
+        return "subject" in FilePattern(self.images).names or self.frames_per_subject > 1
+
     @field_validator("images", "masks", "test", "truth")
     @classmethod
     def _is_a_pattern(cls, value: str | None) -> str | None:

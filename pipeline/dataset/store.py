@@ -100,6 +100,29 @@ def build_store(
     (folder / "size.json").write_text(json.dumps(size))
 
 
+def select_frames(folder: Path, rows: np.ndarray, subjects: np.ndarray) -> None:
+    """Keep only `rows` of a store of training frames, under other subjects.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by `build_store`, not yet in its place.
+    rows : numpy.ndarray
+        int, ascending.
+    subjects : numpy.ndarray
+        str, one per frame that is kept.
+    """
+    for name in ("images.npy", "masks.npy"):
+        old = np.lib.format.open_memmap(folder / name, mode="r")
+        kept = create_map(folder / f"kept_{name}", (len(rows), *old.shape[1:]))
+        for target, row in enumerate(rows):
+            kept[target] = old[row]
+        kept.flush()
+        (folder / f"kept_{name}").replace(folder / name)
+    index = open_index(folder).iloc[rows].assign(subject=subjects)
+    index.to_csv(folder / "index.csv", index=False)
+
+
 def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store:
     """Open a store made at this size.
 

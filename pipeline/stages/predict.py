@@ -19,7 +19,7 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
     """Write the mean probability maps of these folds' models; return what was written."""
     for fold in folds:
         check_fold(params, fold)
-    store = open_store(paths.test_store, **params.preprocess.model_dump())
+    store = open_store(paths.test_store, **params.preprocess.size)
     models = [_load_model_of(paths.model(fold), fold, params) for fold in folds]
     with progress_bar("Test frames", len(store.index)) as advance:
         write_prob_maps(

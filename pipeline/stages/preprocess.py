@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.atomic import atomic_folder
-from pipeline.competitions.spec import load_spec
+from pipeline.competitions.spec import Spec, load_spec
+from pipeline.dataset.duplicates import (
+    cluster_frames,
+    contradictions,
+    describe_frames,
+    find_similar,
+)
 from pipeline.dataset.layout import list_test, list_training
-from pipeline.dataset.store import build_store
+from pipeline.dataset.store import build_store, open_store, select_frames
+from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_ids, read_submission
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -22,11 +31,39 @@ def run(params: Params, paths: Paths) -> str:
         if sample_submission.exists():
             expected = list(read_submission(sample_submission, spec.submission))
             check_ids(data_dir / Path(spec.test).parent, list(test["id"]), expected)
-    options = {**params.preprocess.model_dump(), "foreground": spec.foreground}
+    options = {**params.preprocess.size, "foreground": spec.foreground}
     with (
         atomic_folder(paths.processed) as folder,
         progress_bar("Frames", len(training) + len(test)) as advance,
     ):
-        build_store(folder / paths.train_store.name, training, advance=advance, **options)
+        train_store = folder / paths.train_store.name
+        build_store(train_store, training, advance=advance, **options)
         build_store(folder / paths.test_store.name, test, advance=advance, **options)
-    return f"{paths.processed}: {len(training)} training and {len(test)} test frames"
+        dropped = _compare_frames(train_store, spec, params)
+    left_out = f"; left out, as they contradict others: {', '.join(dropped)}" if dropped else ""
+    kept = len(training) - len(dropped)
+    return f"{paths.processed}: {kept} training and {len(test)} test frames{left_out}"
+
+
+def _compare_frames(folder: Path, spec: Spec, params: Params) -> list[str]:
+    """Group frames of one scene and leave contradictions out, as asked for; return their ids."""
+    rule = params.preprocess.contradictions
+    if spec.knows_subjects and rule == "keep":
+        return []
+    store = open_store(folder, **params.preprocess.size)
+    subjects, areas = store.index["subject"].to_numpy(), store.index["area"].to_numpy()
+    with progress_bar("Frames compared", len(store.index)) as advance:
+        descriptors = describe_frames(store.images, advance=advance)
+    pairs = find_similar(store.images, descriptors)
+    if not spec.knows_subjects:
+        subjects = cluster_frames(pairs, subjects)
+    is_dropped = np.zeros(len(areas), bool)
+    if rule != "keep":
+        is_dropped[contradictions(pairs, areas)[["first", "second"]].to_numpy().ravel()] = True
+    if rule == "drop_empty":
+        is_dropped &= areas == 0
+    if is_dropped.all():
+        raise InputError(f"preprocess.contradictions: {rule} would leave no training frame")
+    rows = np.flatnonzero(~is_dropped)
+    select_frames(folder, rows, subjects[rows])
+    return store.index["id"][is_dropped].tolist()

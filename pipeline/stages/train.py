@@ -145,7 +145,7 @@ def check_fold(params: Params, fold: int) -> None:
 
 
 def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:
-    store = open_store(paths.train_store, **params.preprocess.model_dump())
+    store = open_store(paths.train_store, **params.preprocess.size)
     folds = read_folds(params, paths, store.index)
     return store, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 

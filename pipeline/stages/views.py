@@ -27,7 +27,7 @@ def run(params: Params, paths: Paths) -> str:
     """
     size = params.preprocess
     names = possible_views(params.model.architecture, size.height, size.width)
-    store = open_store(paths.train_store, **size.model_dump())
+    store = open_store(paths.train_store, **size.size)
     folds = read_folds(params, paths, store.index)
     with tempfile.TemporaryDirectory(dir=paths.processed.parent) as folder:
         maps = _predict_views(params, paths, store, folds, names, Path(folder))
@@ -49,9 +49,10 @@ def run(params: Params, paths: Paths) -> str:
     table = table.sort_values("gain", ascending=False)
     write_text(paths.view_gains, table.to_csv(index=False, float_format="%.6f"))
     harmful = table["view"][table["gain"] < 0].tolist()
+    configured = dice[params.predict.views].mean()
     return (
-        f"identity alone: nested out-of-fold Dice {alone.mean():.4f};"
-        f" {', '.join(params.predict.views)} (params.yaml): {dice[params.predict.views].mean():.4f}\n"
+        f"identity: nested out-of-fold Dice {alone.mean():.4f};"
+        f" {', '.join(params.predict.views)} (params.yaml): {configured:.4f}\n"
         + table.to_string(index=False, float_format=lambda value: f"{value:+.4f}")
         + f"\nharmful beside identity: {', '.join(harmful) or 'none'}"
     )

@@ -32,9 +32,10 @@ def test_load_spec_ultrasound_nerve_is_the_competition():
     assert FilePattern(spec.images).match("train/47_120_mask.tif") is None
 
 
-def test_load_spec_usgra_seg_takes_a_colour_and_groups_frames():
+def test_load_spec_usgra_seg_takes_a_colour_and_knows_no_subjects():
     spec = load_spec("usgra-seg")
-    assert (spec.foreground, spec.frames_per_subject) == ((128, 0, 0), 12)
+    assert (spec.foreground, spec.frames_per_subject) == ((128, 0, 0), 1)
+    assert not spec.knows_subjects
     assert FilePattern(spec.masks).path(id="a 1") == "masks/a 1.png"
 
 

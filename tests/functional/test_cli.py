@@ -22,6 +22,7 @@ from tests.functional.projects import (
     REPOSITORY,
     change_params,
     read_tree,
+    run_cli,
     run_well,
     save_model,
 )
@@ -157,6 +158,87 @@ def test_preprocess_writes_frames_masks_and_index(project):
     assert np.load(PATHS.train_store / "images.npy").shape == (6, 32, 64, 1)
     assert np.load(PATHS.train_store / "masks.npy").any(axis=(1, 2)).tolist() == [True, False] * 3
     assert np.load(PATHS.test_store / "images.npy").shape == (3, 32, 64, 1)
+
+
+def repeat_a_scene():
+    """Let the frame of 2_2, which is empty, show the scene of 1_1, which is not."""
+    shutil.copy(RAW / "train/1_1.tif", RAW / "train/2_2.tif")
+
+
+@pytest.mark.parametrize(
+    ("rule", "left_out"), [("drop_empty", ["2_2"]), ("drop_both", ["1_1", "2_2"])]
+)
+def test_preprocess_leaves_contradictions_out(project, rule, left_out):
+    repeat_a_scene()
+    change_params({"preprocess": {"contradictions": rule}})
+    assert run_well("preprocess") == (
+        f"data/processed: {6 - len(left_out)} training and 3 test frames;"
+        f" left out, as they contradict others: {', '.join(left_out)}\n"
+    )
+    index = pd.read_csv(PATHS.train_store / "index.csv", dtype=str)
+    assert set(index["id"]) == {"1_1", "1_2", "2_1", "2_2", "3_1", "3_2"} - set(left_out)
+    masks = np.load(PATHS.train_store / "masks.npy")
+    assert masks.any(axis=(1, 2)).tolist() == (index["area"] != "0").tolist()
+    assert len(np.load(PATHS.train_store / "images.npy")) == len(index)
+    run_well("folds")
+
+
+def test_preprocess_contradictions_alone_leave_nothing(project):
+    for file in RAW.glob("train/*_[12].tif"):
+        shutil.copy(RAW / "test/1.tif", file)
+    change_params({"preprocess": {"contradictions": "drop_both"}})
+    result = run_cli("preprocess")
+    assert result.exit_code == 1
+    assert "preprocess.contradictions: drop_both would leave no training frame" in result.stderr
+
+
+def test_preprocess_without_subjects_groups_frames_of_one_scene(project):
+    repeat_a_scene()
+    (RAW / "masks").mkdir()
+    for file in RAW.glob("train/*_mask.tif"):
+        file.rename(RAW / "masks" / file.name.replace("_mask", ""))
+    spec = (REPOSITORY / "pipeline/competitions/sample.yaml").read_text()
+    spec = spec.replace("train/{subject}_{frame}_mask.tif", "masks/{id}.tif")
+    Path("spec.yaml").write_text(spec.replace("train/{subject}_{frame}.tif", "train/{id}.tif"))
+    change_params({"competition": "spec.yaml"})
+    run_well("preprocess")
+    index = pd.read_csv(PATHS.train_store / "index.csv", dtype=str, index_col="id")
+    assert index["subject"]["1_1"] == index["subject"]["2_2"]
+    assert index["subject"].nunique() == 5
+    run_well("folds")
+    folds = pd.read_csv(PATHS.folds, index_col="id")["fold"]
+    assert folds["1_1"] == folds["2_2"]
+
+
+def test_audit_lists_contradictions_leaks_and_copies(project):
+    repeat_a_scene()
+    shutil.copy(RAW / "train/3_1.tif", RAW / "test/2.tif")
+    run_well("preprocess")
+    folds = pd.read_csv(PATHS.folds, index_col="id")["fold"]
+    output = run_well("audit", "--pictures", 1)
+    pairs = pd.read_csv(PATHS.audit / "pairs.csv", dtype={"first_id": str, "second_id": str})
+    first, second = pairs.to_dict("records")
+    assert (first["first_id"], first["second_id"], first["contradiction"]) == ("1_1", "2_2", True)
+    assert (first["exact"], first["similarity"], first["mask_dice"]) == (True, 1, 0)
+    assert first["across_folds"] == (folds["1_1"] != folds["2_2"])
+    assert (second["first_id"], second["second_id"]) == ("3_1", "2")
+    assert (second["first_set"], second["second_set"]) == ("train", "test")
+    assert not second["contradiction"]
+    assert [path.name for path in PATHS.audit.glob("*.png")] == ["001_1_1_2_2.png"]
+    assert output == (
+        "reports/audit: 2 pairs of frames alike, 1 drawn\n"
+        "  2 with the same pixels\n"
+        "  1 with a mask in one only\n"
+        "  1 of two subjects\n"
+        f"  {int(first['across_folds'])} in two folds\n"
+        "  1 in training and test\n"
+    )
+
+
+def test_audit_before_folds_and_without_pairs(project):
+    PATHS.folds.unlink()
+    assert run_well("audit").startswith("reports/audit: 0 pairs of frames alike, 0 drawn\n")
+    assert list(PATHS.audit.iterdir()) == [PATHS.audit / "pairs.csv"]
 
 
 def test_folds_keep_subjects_together(project):

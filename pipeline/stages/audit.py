@@ -1,0 +1,89 @@
+"""Look for frames of one scene, for masks that contradict each other and for leaks."""
+
+import re
+from contextlib import suppress
+
+import cv2
+import numpy as np
+import pandas as pd
+from skimage.segmentation import mark_boundaries
+
+from pipeline.atomic import atomic_folder
+from pipeline.dataset.duplicates import describe_frames, find_similar
+from pipeline.dataset.store import Store, open_store
+from pipeline.errors import InputError
+from pipeline.masks.dice import dice_score
+from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.progress import progress_bar
+from pipeline.stages.folds import read_folds
+
+
+def run(params: Params, paths: Paths, *, pictures: int) -> str:
+    """Write the table of pairs, contradictions first, and pictures; return what was found."""
+    train = open_store(paths.train_store, **params.preprocess.size)
+    test = open_store(paths.test_store, **params.preprocess.size)
+    with progress_bar("Frames", len(train.images) + len(test.images)) as advance:
+        descriptors = np.concatenate(
+            [describe_frames(store.images, advance=advance) for store in (train, test)]
+        )
+    pairs = find_similar([*train.images, *test.images], descriptors)
+    table = _describe_pairs(pairs, _list_frames(params, paths, train, test), train)
+    with atomic_folder(paths.audit) as folder:
+        table.to_csv(folder / "pairs.csv", index=False, float_format="%.4f")
+        drawn = pairs.loc[table.index[:pictures]]
+        for number, (first, second) in enumerate(drawn[["first", "second"]].to_numpy(), start=1):
+            ids = table.loc[drawn.index[number - 1], ["first_id", "second_id"]]
+            name = re.sub(r"[^\w.-]", "_", f"{number:03}_{'_'.join(ids)}.png")
+            picture = np.hstack([_draw_frame(row, train, test) for row in (first, second)])
+            cv2.imwrite(str(folder / name), picture[..., ::-1])
+    counts = {
+        "with the same pixels": table["exact"],
+        "with a mask in one only": table["contradiction"],
+        "of two subjects": table["first_subject"].notna()
+        & table["second_subject"].notna()
+        & (table["first_subject"] != table["second_subject"]),
+        "in two folds": table["across_folds"],
+        "in training and test": table["first_set"] != table["second_set"],
+    }
+    lines = [f"{paths.audit}: {len(table)} pairs of frames alike, {len(drawn)} drawn"]
+    return "\n".join([*lines, *(f"  {int(flags.sum())} {name}" for name, flags in counts.items())])
+
+
+def _list_frames(params: Params, paths: Paths, train: Store, test: Store) -> pd.DataFrame:
+    """Return id, set, subject, fold and area of all frames; training ones stand first."""
+    columns = train.index[["id", "subject", "area"]].assign(set="train", fold=None)
+    with suppress(InputError):  # no folds yet, or those of other frames
+        columns["fold"] = read_folds(params, paths, train.index)
+    frames = pd.concat([columns, test.index[["id"]].assign(set="test")], ignore_index=True)
+    return frames.astype({"fold": "Int64"})
+
+
+def _describe_pairs(pairs: pd.DataFrame, frames: pd.DataFrame, train: Store) -> pd.DataFrame:
+    sides = {side: frames.loc[pairs[side]].reset_index(drop=True) for side in ("first", "second")}
+    table = pd.concat(
+        [part.drop(columns="area").add_prefix(f"{side}_") for side, part in sides.items()], axis=1
+    ).assign(similarity=pairs["similarity"], exact=pairs["exact"])
+    with_masks = (table["first_set"] == "train") & (table["second_set"] == "train")
+    masks = train.masks
+    table["mask_dice"] = [
+        dice_score(masks[first] > 0, masks[second] > 0) if known else np.nan
+        for first, second, known in zip(pairs["first"], pairs["second"], with_masks, strict=True)
+    ]
+    empty = [sides[side]["area"] == 0 for side in ("first", "second")]
+    table["contradiction"] = with_masks & (empty[0] != empty[1])
+    folds = sides["first"]["fold"], sides["second"]["fold"]
+    table["across_folds"] = (folds[0] != folds[1]).fillna(False).astype(bool)
+    return table.sort_values(["contradiction", "similarity"], ascending=False, kind="stable")
+
+
+def _draw_frame(row: int, train: Store, test: Store) -> np.ndarray:
+    """Return a frame in RGB with the outline of its mask, (H, W, 3)."""
+    if row >= len(train.images):
+        image, mask = test.images[row - len(train.images)], None
+    else:
+        image, mask = train.images[row], train.masks[row]
+    picture = np.repeat(image, 3 // image.shape[2], axis=2)
+    if mask is not None:
+        picture = np.rint(255 * mark_boundaries(picture, mask, color=(1, 0.8, 0)))
+    return np.pad(picture.astype(np.uint8), ((0, 0), (0, 4), (0, 0)))
