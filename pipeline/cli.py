@@ -194,6 +194,17 @@ def views() -> None:
 
 
 @main.command()
+@click.argument("runs", type=FILE, nargs=-1, required=True)
+@click.option("--out", type=FILE, required=True, metavar="FOLDER", help="A new folder.")
+@click.option("--weights", default="equal", show_default=True, help="equal, score, or 2,1,1.")
+def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
+    """Average the maps of RUNS, finished project folders, into a new one."""
+    from pipeline.stages import ensemble as stage
+
+    click.echo(stage.run(runs, out, weights))
+
+
+@main.command()
 @click.argument("plan", type=FILE)
 @click.option("--minutes", type=float, help="Start no training after; the next call goes on.")
 def compare(plan: Path, minutes: float | None) -> None:

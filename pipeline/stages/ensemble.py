@@ -1,0 +1,185 @@
+"""Average the maps of several runs: other seeds, other networks, other sizes."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from pipeline.atomic import atomic_folder
+from pipeline.dataset.images import resize_prob_map
+from pipeline.dataset.prob_maps import open_prob_maps
+from pipeline.dataset.store import create_map, open_index
+from pipeline.errors import InputError
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths
+from pipeline.progress import progress_bar
+from pipeline.stages.folds import read_folds
+
+
+class Run(NamedTuple):
+    """A project whose folds are trained and whose test frames are predicted."""
+
+    params: Params
+    paths: Paths
+    train: pd.DataFrame
+    test: pd.DataFrame
+    folds: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the maps, pixels."""
+        return self.params.preprocess.height, self.params.preprocess.width
+
+
+def run(roots: Sequence[Path], out: Path, weights: str) -> str:
+    """Write a project with the weighted mean of the runs' maps; return what was written.
+
+    The folds are the first run's. Whatever the folds of another run, its map of a frame is by a
+    network that did not see it.
+
+    Parameters
+    ----------
+    roots : sequence of Path
+        Project folders, each with its `params.yaml`.
+    out : Path
+        A new folder, in which `pipeline tune` and `pipeline submit` go on.
+    weights : str
+        ``equal``, ``score`` (by how far a run's nested Dice is above that of empty masks) or
+        numbers such as ``2,1``.
+
+    Raises
+    ------
+    InputError
+        `out` is in use, a run is not finished, or the runs are of different frames.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: expected a new or empty folder")
+    runs = [_open_run(root) for root in roots]
+    first = runs[0]
+    for other in runs[1:]:
+        _check_same_frames(first, other)
+    shares = _shares(weights, runs)
+    with (
+        atomic_folder(out) as folder,
+        progress_bar("Maps", len(first.train) + len(first.test)) as advance,
+    ):
+        target = Paths(folder)
+        _write_project(first, target)
+        oof = [_oof_maps(run) for run in runs]
+        for fold in first.params.folds.indices:
+            ids = first.train["id"][first.folds == fold]
+            _write_mean(target.oof(fold), ids, oof, shares, first.size, advance)
+        test = [_test_maps(run) for run in runs]
+        _write_mean(target.test_maps, first.test["id"], test, shares, first.size, advance)
+    listed = ", ".join(f"{share:.3f} {root}" for share, root in zip(shares, roots, strict=True))
+    return f"{out}: {listed}; run there: pipeline tune && pipeline submit"
+
+
+def _open_run(root: Path) -> Run:
+    paths = Paths(root)
+    params = load_params(paths.params)
+    train, test = open_index(paths.train_store), open_index(paths.test_store)
+    return Run(params, paths, train, test, read_folds(params, paths, train))
+
+
+def _check_same_frames(first: Run, other: Run) -> None:
+    for name in ("train", "test"):
+        columns = ["id", "height", "width", *(["rle"] if name == "train" else [])]
+        tables = [
+            getattr(run, name)[columns].set_index("id").sort_index() for run in (first, other)
+        ]
+        if not tables[0].equals(tables[1]):
+            raise InputError(
+                f"{other.paths.root}: expected the {name} frames of {first.paths.root},"
+                f" got {_difference(*tables)}"
+            )
+
+
+def _difference(expected: pd.DataFrame, got: pd.DataFrame) -> str:
+    if not expected.index.equals(got.index):
+        differing = sorted(set(expected.index) ^ set(got.index))
+        return f"{len(got)} frames instead of {len(expected)}, such as {differing[0]}"
+    changed = expected.index[(expected != got).any(axis=1)]
+    return f"another size or mask of {changed[0]}"
+
+
+def _shares(weights: str, runs: Sequence[Run]) -> np.ndarray:
+    if weights == "equal":
+        values = np.ones(len(runs))
+    elif weights == "score":
+        values = np.array([_gain_over_empty(run.paths.metrics) for run in runs])
+    else:
+        try:
+            values = np.array([float(part) for part in weights.split(",")])
+        except ValueError as error:
+            raise InputError(
+                f"weights: expected equal, score or numbers, got {weights!r}"
+            ) from error
+        if len(values) != len(runs):
+            raise InputError(f"weights: expected {len(runs)} numbers, got {weights!r}")
+    if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
+        raise InputError(
+            f"weights: expected numbers from 0 on and one above, got {values.tolist()}"
+        )
+    return values / values.sum()
+
+
+def _gain_over_empty(path: Path) -> float:
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        return max(0.0, scores["nested_dice"] - scores["all_empty_dice"])
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run there: pipeline tune") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({error!r}); run there: pipeline tune") from error
+
+
+def _oof_maps(run: Run) -> dict[str, np.ndarray]:
+    """Return the map of each training frame by id, in memory maps."""
+    maps = {}
+    for fold in run.params.folds.indices:
+        ids = run.train["id"][run.folds == fold]
+        command = f"pipeline train --fold {fold}"
+        of_fold = open_prob_maps(run.paths.oof(fold), shape=(len(ids), *run.size), command=command)
+        maps |= dict(zip(ids, of_fold, strict=True))
+    return maps
+
+
+def _test_maps(run: Run) -> dict[str, np.ndarray]:
+    shape = len(run.test), *run.size
+    maps = open_prob_maps(run.paths.test_maps, shape=shape, command="pipeline predict --fold all")
+    return dict(zip(run.test["id"], maps, strict=True))
+
+
+def _write_mean(path, ids, maps_of_runs, shares, size, advance) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    means = create_map(path, (len(ids), *size))
+    for row, frame_id in enumerate(ids):
+        resized = (resize_prob_map(np.asarray(maps[frame_id]), *size) for maps in maps_of_runs)
+        total = sum(share * one for share, one in zip(shares, resized, strict=True))
+        means[row] = np.rint(total)
+        advance()
+    means.flush()
+
+
+def _write_project(first: Run, target: Paths) -> None:
+    """Copy what tuning and submitting read; paths in params.yaml become absolute."""
+    yaml = YAML()
+    values = yaml.load(first.paths.params)
+    root = first.paths.root.resolve()
+    values["data_dir"] = str(root / first.params.data_dir)
+    if first.params.competition.endswith((".yaml", ".yml")):
+        values["competition"] = str(root / first.params.competition)
+    yaml.dump(values, target.params)
+    target.folds.parent.mkdir(parents=True)
+    shutil.copy(first.paths.folds, target.folds)
+    for name in ("train_store", "test_store"):
+        store, copied = getattr(first.paths, name), getattr(target, name)
+        copied.mkdir(parents=True)
+        for file in ("index.csv", "size.json"):
+            shutil.copy(store / file, copied / file)
