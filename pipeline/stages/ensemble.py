@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,7 +156,14 @@ def _test_maps(run: Run) -> dict[str, np.ndarray]:
     return dict(zip(run.test["id"], maps, strict=True))
 
 
-def _write_mean(path, ids, maps_of_runs, shares, size, advance) -> None:
+def _write_mean(
+    path: Path,
+    ids: pd.Series,
+    maps_of_runs: Sequence[dict[str, np.ndarray]],
+    shares: np.ndarray,
+    size: tuple[int, int],
+    advance: Callable[[], None],
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     means = create_map(path, (len(ids), *size))
     for row, frame_id in enumerate(ids):
