@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from rich.progress import track
 from scipy.special import expit
 from skimage.measure import label
-from tqdm import tqdm
 
 from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
@@ -81,7 +81,7 @@ def main() -> None:
     tune_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
-    for threshold, min_area in tqdm(TRIED, desc="Pairs of the loop"):
+    for threshold, min_area in track(TRIED, description="Pairs of the loop"):
         of_loop = mean_dice_of_loop(frames, threshold, min_area)
         of_table = evaluate_cutoffs(table, Cutoffs(threshold, min_area=min_area))[0].mean()
         assert abs(of_loop - of_table) < 1e-9, (of_loop, of_table)

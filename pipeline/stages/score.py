@@ -74,7 +74,7 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
     """
     spec = load_spec(params.competition)
     predicted = read_submission(submission, spec.submission)
-    true_masks = _TruthFolder(truth, spec) if truth.is_dir() else _TruthCsv(truth, spec, paths)
+    true_masks = TruthFolder(truth, spec) if truth.is_dir() else _TruthCsv(truth, spec, paths)
     check_ids(submission, sorted(predicted), sorted(true_masks.ids))
     rows = []
     for mask_id, runs in predicted.items():
@@ -84,7 +84,9 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
     return pd.DataFrame(rows, columns=["id", "dice", "true_area", "predicted_area"])
 
 
-class _TruthFolder:
+class TruthFolder:
+    """A folder of true masks, named by id as the competition's spec says."""
+
     def __init__(self, folder: Path, spec: Spec) -> None:
         self._files: dict[str, Path] = {}
         pattern = FilePattern(Path(spec.truth or "{id}").name)
@@ -102,6 +104,7 @@ class _TruthFolder:
         self.ids = list(self._files)
 
     def mask(self, mask_id: str) -> np.ndarray:
+        """Return the mask of an id, bool (H, W)."""
         return read_mask(self._files[mask_id], foreground=self._foreground)
 
 

@@ -1,0 +1,126 @@
+"""What each ingredient gains: nested out-of-fold score, and score on the held-out test frames.
+
+Works in a project whose `dvc repro` is finished and whose test masks are known, such as the
+embedded sample's or usgra-seg's. Rows build on each other up to the views; out of fold a frame has
+one model, so the ensemble of all folds shows on the test frames alone, where the rows above it are
+the mean of the single models.
+
+    python benchmarks/ingredients.py [PROJECT]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import track
+
+from pipeline.competitions.spec import FilePattern, load_spec
+from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
+from pipeline.dataset.store import open_store
+from pipeline.masks import rle
+from pipeline.masks.clean import Cutoffs
+from pipeline.masks.evaluation import bootstrap_interval, evaluate_nested, fold_weights
+from pipeline.masks.tuning import Frames, evaluate_cutoffs, tune_cutoffs
+from pipeline.params import Params, load_params
+from pipeline.paths import Paths
+from pipeline.runtime import start_keras
+from pipeline.stages.folds import read_folds
+
+STEPS = {
+    "threshold": [],
+    "+ smallest area": ["min_area"],
+    "+ two thresholds": ["min_area", "upper"],
+    "+ largest piece, holes": ["min_area", "upper", "largest", "holes"],
+    "+ presence": ["min_area", "upper", "largest", "holes", "presence"],
+}
+
+
+def predict(model, images, views, batch_size: int) -> np.ndarray:
+    """Return maps, uint8 (N, H, W)."""
+    from pipeline.inference.predict import predict_batch
+
+    batches = np.array_split(np.arange(len(images)), -(-len(images) // batch_size))
+    return np.concatenate(
+        [np.rint(255 * predict_batch([model], images[b], views=views)) for b in batches]
+    ).astype(np.uint8)
+
+
+def tabulate(maps: np.ndarray, index: pd.DataFrame) -> Frames:
+    """List the pieces of maps beside the true masks."""
+    rows = zip(maps, index.itertuples(), strict=True)
+    return tabulate_frames(
+        (Predicted(prob_map, (row.height, row.width), row.rle) for prob_map, row in rows),
+        len(index),
+    )
+
+
+def truth_of_test(params: Params, paths: Paths, index: pd.DataFrame) -> pd.DataFrame:
+    """Return the test index with the true masks."""
+    from pipeline.stages.score import TruthFolder
+
+    spec = load_spec(params.competition)
+    folder = TruthFolder(paths.root / params.data_dir / FilePattern(spec.truth).folder, spec)
+    return index.assign(rle=[rle.encode(folder.mask(frame_id)) for frame_id in index["id"]])
+
+
+def score(oof: Frames, folds: np.ndarray, tests: list[Frames], rules) -> tuple[np.ndarray, float]:
+    """Return nested Dice per frame, and the mean over test frames and models."""
+    if rules is None:
+        half = Cutoffs(128)
+        cutoffs, by_fold = half, dict.fromkeys(np.unique(folds).tolist(), half)
+    else:
+        cutoffs, *others = tune_cutoffs(oof, fold_weights(folds), rules)
+        by_fold = dict(zip(np.unique(folds).tolist(), others, strict=True))
+    test = np.mean([evaluate_cutoffs(frames, cutoffs)[0].mean() for frames in tests])
+    return evaluate_nested(oof, folds, by_fold)[0], float(test)
+
+
+def main() -> None:
+    """Predict with and without views, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("project", type=Path, nargs="?", default=Path())
+    paths = Paths(parser.parse_args().project)
+    params = load_params(paths.params)
+    start_keras()
+    from pipeline.inference.predict import load_model
+
+    train = open_store(paths.train_store, **params.preprocess.size)
+    test = open_store(paths.test_store, **params.preprocess.size)
+    index = truth_of_test(params, paths, test.index)
+    folds = read_folds(params, paths, train.index)
+    subjects = train.index["subject"].to_numpy()
+    oof_maps = {n: np.zeros(train.images.shape[:3], np.uint8) for n in ("identity", "views")}
+    test_maps: dict[str, list[np.ndarray]] = {name: [] for name in oof_maps}
+    for fold in track(params.folds.indices, description="Models"):
+        model, rows = load_model(paths.model(fold)), np.flatnonzero(folds == fold)
+        for name, views in (("identity", ["identity"]), ("views", params.predict.views)):
+            batch_size = params.predict.batch_size
+            oof_maps[name][rows] = predict(model, train.images[rows], views, batch_size)
+            test_maps[name].append(predict(model, test.images[:], views, batch_size))
+    oof = {name: tabulate(maps, train.index) for name, maps in oof_maps.items()}
+    single = {name: [tabulate(m, index) for m in maps] for name, maps in test_maps.items()}
+    mean = np.rint(np.mean(test_maps["views"], axis=0)).astype(np.uint8)
+
+    rows = {"0.5": score(oof["identity"], folds, single["identity"], None)}
+    for name, rules in STEPS.items():
+        rows[name] = score(oof["identity"], folds, single["identity"], rules)
+    configured = params.tune.rules
+    name = f"{', '.join(['threshold', *configured])} + views {', '.join(params.predict.views)}"
+    rows[name] = score(oof["views"], folds, single["views"], configured)
+    of_all = [tabulate(mean, index)]
+    rows["+ all folds (the submission)"] = score(oof["views"], folds, of_all, configured)
+    table = []
+    for name, (dice, on_test) in rows.items():
+        low, high = bootstrap_interval(dice, subjects, seed=params.seed)
+        table.append((name, dice.mean(), low, high, on_test))
+    columns = ["ingredient", "nested", "low", "high", "test"]
+    print(pd.DataFrame(table, columns=columns).to_string(index=False, float_format="%.4f"))
+    print(f"all_empty_nested: {np.mean(train.index['area'] == 0):.4f}")
+    print(f"all_empty_test: {np.mean(index['rle'] == ''):.4f}")
+    print(f"nested: {table[-1][1]:.4f}")
+    print(f"test: {table[-1][4]:.4f}")
+
+
+if __name__ == "__main__":
+    main()
