@@ -106,6 +106,7 @@ class Stage(Section):
     epochs: Count
     learning_rate: Rate
     frozen: Annotated[tuple[Literal["encoder", "head", "upsampling"], ...], BeforeValidator(listed)]
+    scale: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Train(Section):
@@ -122,6 +123,7 @@ class Train(Section):
     augmentation: Literal["none", "light", "medium", "strong"]
     clip_norm: Rate | None
     ema: Annotated[float, Field(gt=0, lt=1)] | None
+    weight_decay: Rate | None
     patience: Count | None
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 

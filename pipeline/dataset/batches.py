@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from pipeline.dataset.augment import Augmentation
+from pipeline.dataset.images import resize_image, resize_mask
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -46,6 +47,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.seed, self.fold = seed, fold
         self.epoch = 0
+        self.scale = 1.0  # of the frames; the new size is rounded to multiples of 32
         self._of_thread = threading.local()
 
     def __len__(self) -> int:
@@ -60,9 +62,15 @@ class TrainingBatches(keras.utils.PyDataset):
         for position in range(i * self.batch_size, (i + 1) * self.batch_size):
             row = order[position]
             rng = np.random.default_rng([self.seed, self.fold, self.epoch, position])
-            pairs.append(augment(self.images[row], self.masks[row], rng=rng))
+            image, mask = augment(self.images[row], self.masks[row], rng=rng)
+            pairs.append((image, mask) if self.scale == 1 else self._rescale(image, mask))
         images, masks = map(np.stack, zip(*pairs, strict=True))
         return images.astype(np.float32), masks[..., None].astype(np.float32)
+
+    def _rescale(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = (max(32, round(n * self.scale / 32) * 32) for n in image.shape[:2])
+        small = resize_image(image, height, width).reshape(height, width, -1)
+        return small, resize_mask(mask > 0, height, width)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order and changes."""

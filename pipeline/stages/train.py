@@ -33,6 +33,7 @@ from pipeline.training.phases import Phase
 _CODE = (
     "dataset/augment.py",
     "dataset/batches.py",
+    "dataset/images.py",
     "models/*.py",
     "runtime.py",
     "stages/train.py",
@@ -206,6 +207,7 @@ def _settings(params: Params) -> Settings:
         encoder_rate=train.encoder_rate,
         clip_norm=train.clip_norm,
         ema=train.ema,
+        weight_decay=train.weight_decay,
         patience=train.patience,
     )
 

@@ -42,6 +42,8 @@ class Settings(NamedTuple):
         Largest norm of the gradient.
     ema : float or None
         Momentum of the average of the weights that is validated and kept.
+    weight_decay : float or None
+        Share of each kernel that is taken off at a step, times the rate.
     patience : int or None
         Epochs without a better score after which a phase ends.
     """
@@ -51,6 +53,7 @@ class Settings(NamedTuple):
     encoder_rate: float = 1.0
     clip_norm: float | None = None
     ema: float | None = None
+    weight_decay: float | None = None
     patience: int | None = None
 
 
@@ -139,7 +142,7 @@ class Trainer:
         self._compile(model, phase)
         if state:
             unpack(model, state)
-        self.training.epoch = len(progress.history)
+        self.training.epoch, self.training.scale = len(progress.history), phase.scale
         callbacks = [
             keras.callbacks.ProgbarLogger(),  # first, so that its line ends before ours begins
             BestEpoch(progress, best_weights, self.settings.patience),
@@ -168,6 +171,7 @@ class Trainer:
             encoder_rate=settings.encoder_rate,
             clip_norm=settings.clip_norm,
             ema=settings.ema,
+            weight_decay=settings.weight_decay,
         )
         model.compile(
             optimizer=optimizer,

@@ -44,6 +44,7 @@ def make_optimizer(
     encoder_rate: float,
     clip_norm: float | None,
     ema: float | None,
+    weight_decay: float | None,
 ) -> keras.optimizers.Optimizer:
     """Return Adam whose rate rises linearly for `warmup_steps`, then falls to 0 as a cosine.
 
@@ -61,6 +62,12 @@ def make_optimizer(
         Largest norm of the gradient of all variables together.
     ema : float, optional
         Momentum of an exponential moving average of the weights, such as 0.99.
+    weight_decay : float, optional
+        Share of each kernel that is taken off at a step, times the rate.
+
+    References
+    ----------
+    Loshchilov, Hutter, *SGDR*, 2017, and *Decoupled weight decay regularization*, 2019.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup_steps else learning_rate,
@@ -68,10 +75,14 @@ def make_optimizer(
         warmup_steps=warmup_steps,
         decay_steps=steps - warmup_steps,
     )
-    return EncoderAdam(
+    optimizer = EncoderAdam(
         encoder_rate=encoder_rate,
         learning_rate=schedule,
         global_clipnorm=clip_norm,
         use_ema=ema is not None,
         ema_momentum=ema if ema is not None else 0.99,
+        weight_decay=weight_decay,
     )
+    if weight_decay is not None:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

@@ -22,12 +22,15 @@ class Phase(NamedTuple):
         Its peak rate.
     frozen : sequence of str
         Names from `PARTS` that this phase leaves as they are.
+    scale : float
+        Of the frames that are trained on; validation is always at full size.
     """
 
     final_stride: int
     epochs: int
     learning_rate: float
     frozen: Sequence[str] = ()
+    scale: float = 1.0
 
 
 def freeze(model: keras.Model, parts: Iterable[str]) -> None:

@@ -37,6 +37,21 @@ def test_training_batches_arrays_are_raw_frames_and_binary_masks(arrays):
     np.testing.assert_array_equal(masks, images % 2)
 
 
+def test_training_batches_scale_shrinks_frames_and_masks_alike():
+    images = np.full((2, 64, 128, 1), 9, np.uint8)
+    masks = np.zeros((2, 64, 128), np.uint8)
+    masks[:, :32, 64:] = 1
+    batches = TrainingBatches(
+        images, masks, np.arange(2), batch_size=2, augmentation="none", seed=0, fold=0
+    )
+    batches.scale = 0.5
+    small, small_masks = batches[0]
+    np.testing.assert_array_equal(small, np.full((2, 32, 64, 1), 9))
+    np.testing.assert_array_equal(small_masks[..., 0], masks[:, ::2, ::2])
+    batches.scale = 0.1  # never less than the network can take
+    assert batches[0][0].shape == (2, 32, 32, 1)
+
+
 def test_training_batches_next_epoch_has_another_order(arrays):
     batches = make_batches(arrays)
     first = frames_of(batches)

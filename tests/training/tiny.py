@@ -43,7 +43,8 @@ def train(folder, *, phases=PHASES, fingerprint="same", **changes):
     rows = np.arange(10)
     checkpoints = Checkpoints(folder / "checkpoints", fingerprint)
     checkpoints.prepare()
-    options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5, **changes}
+    options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5}
+    options |= {"weight_decay": 0.01, **changes}
     with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
         trainer = Trainer(
             TrainingBatches(
