@@ -17,6 +17,7 @@ from rich.progress import track
 
 from pipeline.competitions.spec import FilePattern, load_spec
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
+from pipeline.dataset.predictions import mean_predictions, pack_predictions, prediction_type
 from pipeline.dataset.store import open_store
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
@@ -37,20 +38,20 @@ STEPS = {
 
 
 def predict(model, images, views, batch_size: int) -> np.ndarray:
-    """Return maps, uint8 (N, H, W)."""
+    """Return predictions (N,)."""
     from pipeline.inference.predict import predict_batch
 
     batches = np.array_split(np.arange(len(images)), -(-len(images) // batch_size))
     return np.concatenate(
-        [np.rint(255 * predict_batch([model], images[b], views=views)) for b in batches]
-    ).astype(np.uint8)
+        [pack_predictions(*predict_batch([model], images[b], views=views)) for b in batches]
+    )
 
 
-def tabulate(maps: np.ndarray, index: pd.DataFrame) -> Frames:
+def tabulate(predictions: np.ndarray, index: pd.DataFrame) -> Frames:
     """List the pieces of maps beside the true masks."""
-    rows = zip(maps, index.itertuples(), strict=True)
+    rows = zip(predictions, index.itertuples(), strict=True)
     return tabulate_frames(
-        (Predicted(prob_map, (row.height, row.width), row.rle) for prob_map, row in rows),
+        (Predicted(*one.item(), (row.height, row.width), row.rle) for one, row in rows),
         len(index),
     )
 
@@ -90,17 +91,19 @@ def main() -> None:
     index = truth_of_test(params, paths, test.index)
     folds = read_folds(params, paths, train.index)
     subjects = train.index["subject"].to_numpy()
-    oof_maps = {n: np.zeros(train.images.shape[:3], np.uint8) for n in ("identity", "views")}
-    test_maps: dict[str, list[np.ndarray]] = {name: [] for name in oof_maps}
+    count, *size, _ = train.images.shape
+    oof = {name: np.zeros(count, prediction_type(*size)) for name in ("identity", "views")}
+    tests: dict[str, list[np.ndarray]] = {name: [] for name in oof}
     for fold in track(params.folds.indices, description="Models"):
         model, rows = load_model(paths.model(fold)), np.flatnonzero(folds == fold)
         for name, views in (("identity", ["identity"]), ("views", params.predict.views)):
             batch_size = params.predict.batch_size
-            oof_maps[name][rows] = predict(model, train.images[rows], views, batch_size)
-            test_maps[name].append(predict(model, test.images[:], views, batch_size))
-    oof = {name: tabulate(maps, train.index) for name, maps in oof_maps.items()}
-    single = {name: [tabulate(m, index) for m in maps] for name, maps in test_maps.items()}
-    mean = np.rint(np.mean(test_maps["views"], axis=0)).astype(np.uint8)
+            oof[name][rows] = predict(model, train.images[rows], views, batch_size)
+            tests[name].append(predict(model, test.images[:], views, batch_size))
+    models = len(tests["views"])
+    mean = mean_predictions(tests["views"], [1 / models] * models)
+    oof = {name: tabulate(predictions, train.index) for name, predictions in oof.items()}
+    single = {name: [tabulate(one, index) for one in members] for name, members in tests.items()}
 
     rows = {"0.5": score(oof["identity"], folds, single["identity"], None)}
     for name, rules in STEPS.items():

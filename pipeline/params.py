@@ -89,6 +89,7 @@ class Model(Section):
     finest_skip: bool
     scale_skips: bool
     l2: Annotated[float, Field(ge=0)]
+    presence_head: bool
     prior: Annotated[float, Field(gt=0, lt=1)]
 
     @field_validator("encoder")
@@ -124,6 +125,7 @@ class Train(Section):
     clip_norm: Rate | None
     ema: Annotated[float, Field(gt=0, lt=1)] | None
     weight_decay: Rate | None
+    presence_weight: Rate
     patience: Count | None
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 

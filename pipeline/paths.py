@@ -50,7 +50,7 @@ class Paths:
         return self.root / "models" / "folds" / f"fold{fold}.keras"
 
     def oof(self, fold: int) -> Path:
-        """Return the probability maps of a fold's own validation frames."""
+        """Return the predictions of a fold's own validation frames."""
         return self.root / "data" / "oof" / f"fold{fold}.npy"
 
     def checkpoints(self, fold: int) -> Path:
@@ -97,8 +97,8 @@ class Paths:
         return self.root / "reports" / "views.csv"
 
     @property
-    def test_maps(self) -> Path:
-        """The ensemble's probability maps of the test frames."""
+    def test_predictions(self) -> Path:
+        """The ensemble's predictions of the test frames."""
         return self.root / "data" / "predictions" / "test.npy"
 
     @property

@@ -9,6 +9,10 @@ import numpy as np
 from pipeline.dataset.augment import Augmentation
 from pipeline.dataset.images import resize_image, resize_mask
 
+# Masks float32 (N, H, W, 1), 0 or 1; for a presence head in a dict as "mask", beside "presence",
+# float32 (N, 1), 1 where a mask has foreground.
+Targets = np.ndarray | dict[str, np.ndarray]
+
 
 class TrainingBatches(keras.utils.PyDataset):
     """Shuffled, augmented batches of equal size; what is left of an epoch is dropped.
@@ -28,6 +32,8 @@ class TrainingBatches(keras.utils.PyDataset):
         A preset of `Augmentation`.
     seed, fold : int
         Of the random numbers.
+    presence : bool
+        Whether the targets are for a network with a presence head.
     """
 
     def __init__(
@@ -40,12 +46,14 @@ class TrainingBatches(keras.utils.PyDataset):
         augmentation: str,
         seed: int,
         fold: int,
+        presence: bool = False,
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.images, self.masks, self.rows = images, masks, rows
         self.batch_size = min(batch_size, len(rows))
         self.augmentation = augmentation
         self.seed, self.fold = seed, fold
+        self.presence = presence
         self.epoch = 0
         self.scale = 1.0  # of the frames; the new size is rounded to multiples of 32
         self._of_thread = threading.local()
@@ -54,8 +62,8 @@ class TrainingBatches(keras.utils.PyDataset):
         """Return the number of batches in an epoch."""
         return len(self.rows) // self.batch_size
 
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return frames float32 (N, H, W, C), 0 to 255, and masks float32 (N, H, W, 1)."""
+    def __getitem__(self, i: int) -> tuple[np.ndarray, Targets]:
+        """Return frames float32 (N, H, W, C), 0 to 255, and their targets."""
         order = np.random.default_rng([self.seed, self.fold, self.epoch]).permutation(self.rows)
         augment = self._thread_augmentation()
         pairs = []
@@ -65,7 +73,7 @@ class TrainingBatches(keras.utils.PyDataset):
             image, mask = augment(self.images[row], self.masks[row], rng=rng)
             pairs.append((image, mask) if self.scale == 1 else self._rescale(image, mask))
         images, masks = map(np.stack, zip(*pairs, strict=True))
-        return images.astype(np.float32), masks[..., None].astype(np.float32)
+        return images.astype(np.float32), _targets(masks, presence=self.presence)
 
     def _rescale(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = (max(32, round(n * self.scale / 32) * 32) for n in image.shape[:2])
@@ -86,17 +94,31 @@ class ValidationBatches(keras.utils.PyDataset):
     """The frames of `rows` in their order, unchanged; see `TrainingBatches` for the arrays."""
 
     def __init__(
-        self, images: np.ndarray, masks: np.ndarray, rows: np.ndarray, *, batch_size: int
+        self,
+        images: np.ndarray,
+        masks: np.ndarray,
+        rows: np.ndarray,
+        *,
+        batch_size: int,
+        presence: bool = False,
     ) -> None:
         super().__init__()
         self.images, self.masks, self.rows = images, masks, rows
-        self.batch_size = batch_size
+        self.batch_size, self.presence = batch_size, presence
 
     def __len__(self) -> int:
         """Return the number of batches."""
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return frames float32 (N, H, W, C), 0 to 255, and masks float32 (N, H, W, 1)."""
+    def __getitem__(self, i: int) -> tuple[np.ndarray, Targets]:
+        """Return frames float32 (N, H, W, C), 0 to 255, and their targets."""
         rows = self.rows[i * self.batch_size : (i + 1) * self.batch_size]
-        return self.images[rows].astype(np.float32), self.masks[rows][..., None].astype(np.float32)
+        targets = _targets(self.masks[rows], presence=self.presence)
+        return self.images[rows].astype(np.float32), targets
+
+
+def _targets(masks: np.ndarray, *, presence: bool) -> Targets:
+    targets = masks[..., None].astype(np.float32)
+    if not presence:
+        return targets
+    return {"mask": targets, "presence": targets.max(axis=(1, 2))}

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.dataset.images import resize_prob_map
 from pipeline.masks import rle
-from pipeline.masks.clean import confidence, peak_presence
+from pipeline.masks.clean import confidence
 from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
 from pipeline.masks.tuning import Frames
 
@@ -25,6 +25,8 @@ class Predicted(NamedTuple):
     ----------
     prob_map : numpy.ndarray
         uint8, (H, W), at network size.
+    presence : float
+        Probability that the frame has any foreground.
     shape : (int, int)
         Original height and width, pixels.
     rle : str
@@ -32,6 +34,7 @@ class Predicted(NamedTuple):
     """
 
     prob_map: np.ndarray
+    presence: float
     shape: tuple[int, int]
     rle: str
 
@@ -61,8 +64,8 @@ def _tabulate(frame: Predicted) -> tuple[np.ndarray, np.ndarray, int, float, flo
     pieces = list_pieces(prob_map, mask)
     without_holes = fill_holes(prob_map)
     filled = pieces if without_holes is prob_map else list_pieces(without_holes, mask)
-    presence = peak_presence(frame.prob_map)
-    return pieces, filled, int(np.count_nonzero(mask)), presence, confidence(prob_map)
+    area = int(np.count_nonzero(mask))
+    return pieces, filled, area, float(frame.presence), confidence(prob_map)
 
 
 @contextmanager

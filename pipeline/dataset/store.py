@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import DTypeLike
 
 from pipeline.dataset.images import read_image, read_mask, resize_image, resize_mask
 from pipeline.errors import InputError
@@ -172,15 +173,15 @@ def open_index(folder: Path) -> pd.DataFrame:
     return index
 
 
-def create_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """Create a uint8 ``.npy`` file of this shape and map it into memory.
+def create_map(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.memmap:
+    """Create a ``.npy`` file of this shape and map it into memory.
 
     Raises
     ------
     OSError
         The disk is full.
     """
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     # A sparse file on a full disk would kill the process at a write; reserving the blocks
     # raises an OSError here instead.
     if hasattr(os, "posix_fallocate"):

@@ -1,4 +1,4 @@
-"""Probability maps of an ensemble over folds and views, in constant memory."""
+"""Predictions of an ensemble over folds and views, in constant memory."""
 
 import zipfile
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from pipeline.atomic import atomic_file
-from pipeline.dataset.store import create_map
+from pipeline.dataset.predictions import create_predictions, pack_predictions
 from pipeline.errors import InputError
 from pipeline.inference.views import VIEWS
 from pipeline.runtime import jit_compile
@@ -42,13 +42,15 @@ def load_model(path: Path) -> keras.Model:
 
 def predict_batch(
     models: Sequence[keras.Model], frames: np.ndarray, *, views: Sequence[str]
-) -> np.ndarray:
-    """Return the mean foreground probability over models and views.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means over models and views of foreground probability and presence.
+
+    A network without a presence head is as sure of a frame's presence as of its surest pixel.
 
     Parameters
     ----------
     models : sequence of keras.Model
-        Raw frames to logits.
+        Raw frames to logits, see `build_fcn`.
     frames : numpy.ndarray
         uint8, (N, H, W, C).
     views : sequence of str
@@ -56,20 +58,29 @@ def predict_batch(
 
     Returns
     -------
-    numpy.ndarray
+    probability : numpy.ndarray
         float32, (N, H, W), in [0, 1].
+    presence : numpy.ndarray
+        float32, (N,), in [0, 1].
     """
     total = np.zeros(frames.shape[:3], dtype=np.float32)
+    presence = np.zeros(len(frames), dtype=np.float32)
     for name in views:
         view = VIEWS[name]
         changed = np.ascontiguousarray(view.apply(frames), dtype=np.float32)
         for model in models:
-            probability = expit(model.predict_on_batch(changed))
-            total += view.invert(probability, frames.shape[1:3])[..., 0]
-    return total / (len(views) * len(models))
+            logits = model.predict_on_batch(changed)
+            if isinstance(logits, dict):
+                logits, presence_logits = logits["mask"], logits["presence"]
+            else:
+                presence_logits = logits.max(axis=(1, 2))
+            total += view.invert(expit(logits), frames.shape[1:3])[..., 0]
+            presence += expit(presence_logits)[:, 0]
+    count = len(views) * len(models)
+    return total / count, presence / count
 
 
-def write_prob_maps(
+def write_predictions(
     path: Path,
     models: Sequence[keras.Model],
     images: np.ndarray,
@@ -79,7 +90,7 @@ def write_prob_maps(
     batch_size: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Predict the frames of `rows` into a ``.npy`` file, uint8 (len(rows), H, W), 255 for 1.
+    """Predict the frames of `rows` into a ``.npy`` file of `prediction_type`.
 
     Parameters
     ----------
@@ -96,10 +107,10 @@ def write_prob_maps(
         The disk is full. `path` is then as it was.
     """
     with atomic_file(path) as beside:
-        maps = create_map(beside, (len(rows), *images.shape[1:3]))
+        predictions = create_predictions(beside, len(rows), images.shape[1:3])
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
-            probability = predict_batch(models, images[batch], views=views)
-            maps[start : start + len(batch)] = np.rint(255 * probability)
+            predicted = pack_predictions(*predict_batch(models, images[batch], views=views))
+            predictions[start : start + len(batch)] = predicted
             advance(len(batch))
-        maps.flush()
+        predictions.flush()

@@ -48,7 +48,7 @@ def apply_cutoffs(prob_map: np.ndarray, presence: float, cutoffs: Cutoffs) -> np
     prob_map : numpy.ndarray
         uint8, (H, W), at original size, 255 for probability 1.
     presence : float
-        Probability that the frame has any foreground, such as its map's `peak_presence`.
+        Probability that the frame has any foreground.
     cutoffs : Cutoffs
         See there.
 
@@ -88,11 +88,6 @@ def confidence(prob_map: np.ndarray) -> float:
     """Return the mean probability of the pixels that are rather foreground, 0 without any."""
     foreground = prob_map[prob_map >= 128]
     return float(foreground.mean()) / 255 if foreground.size else 0.0
-
-
-def peak_presence(prob_map: np.ndarray) -> float:
-    """Return a map's largest probability, the presence that a mask alone can tell."""
-    return float(prob_map.max()) / 255
 
 
 def presence_score(presence: float, confidence: float, weight: float) -> float:

@@ -28,6 +28,7 @@ def build_fcn(
     scale_skips: bool = False,
     l2: float = 0.0,
     prior: float = 0.05,
+    presence_head: bool = False,
 ) -> keras.Model:
     """Build the member of the FCN family whose last upsampling is by `final_stride`.
 
@@ -61,12 +62,15 @@ def build_fcn(
         L2 penalty on the kernels of all convolutions.
     prior : float
         Foreground probability of a pixel at the start of training (Lin et al., 2017).
+    presence_head : bool
+        Also tell from pool5, averaged over the frame, whether there is any foreground.
 
     Returns
     -------
     keras.Model
         Takes raw frames (N, H, W, channels), 0 to 255, H and W multiples of 32; gives float32
-        logits (N, H, W, 1).
+        logits (N, H, W, 1), or with a presence head a dict: these as "mask", and logits (N, 1) as
+        "presence".
 
     Raises
     ------
@@ -85,7 +89,8 @@ def build_fcn(
     penalty = keras.regularizers.L2(l2) if l2 else None
     up = {"trainable": upsampling == "learned", "kernel_regularizer": penalty}
     frames = keras.Input((None, None, channels), name="frames")
-    *skips, x = vgg16_pools(frames, kernel_regularizer=penalty)
+    *skips, pool5 = vgg16_pools(frames, kernel_regularizer=penalty)
+    x = pool5
     if head == "fc":
         x = _fully_connected(x, head_width, dropout, penalty)
     x = layers.Conv2D(width, 1, kernel_regularizer=penalty, name="score_pool5")(x)
@@ -114,7 +119,12 @@ def build_fcn(
     if width > 1:
         x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
     x = _upsample(x, 1, final_stride, dtype="float32", name="upsample_frame", **up)
-    return keras.Model(frames, with_prior(x, prior), name=f"fcn{final_stride}s")
+    outputs = with_prior(x, prior)
+    if presence_head:
+        pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pooled_pool5")(pool5)
+        presence = layers.Dense(1, dtype="float32", name="presence")(pooled)
+        outputs = {"mask": outputs, "presence": presence}
+    return keras.Model(frames, outputs, name=f"fcn{final_stride}s")
 
 
 def bilinear_kernel(factor: int, channels: int) -> np.ndarray:

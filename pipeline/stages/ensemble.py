@@ -12,8 +12,13 @@ from ruamel.yaml import YAML
 
 from pipeline.atomic import atomic_folder
 from pipeline.dataset.images import resize_prob_map
-from pipeline.dataset.prob_maps import open_prob_maps
-from pipeline.dataset.store import create_map, open_index
+from pipeline.dataset.predictions import (
+    create_predictions,
+    mean_predictions,
+    open_predictions,
+    prediction_type,
+)
+from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
@@ -66,16 +71,16 @@ def run(roots: Sequence[Path], out: Path, weights: str) -> str:
     shares = _shares(weights, runs)
     with (
         atomic_folder(out) as folder,
-        progress_bar("Maps", len(first.train) + len(first.test)) as advance,
+        progress_bar("Predictions", len(first.train) + len(first.test)) as advance,
     ):
         target = Paths(folder)
         _write_project(first, target)
-        oof = [_oof_maps(run) for run in runs]
+        oof = [_oof_predictions(run) for run in runs]
         for fold in first.params.folds.indices:
             ids = first.train["id"][first.folds == fold]
             _write_mean(target.oof(fold), ids, oof, shares, first.size, advance)
-        test = [_test_maps(run) for run in runs]
-        _write_mean(target.test_maps, first.test["id"], test, shares, first.size, advance)
+        test = [_test_predictions(run) for run in runs]
+        _write_mean(target.test_predictions, first.test["id"], test, shares, first.size, advance)
     listed = ", ".join(f"{share:.3f} {root}" for share, root in zip(shares, roots, strict=True))
     return f"{out}: {listed}; run there: pipeline tune && pipeline submit"
 
@@ -139,39 +144,50 @@ def _gain_over_empty(path: Path) -> float:
         raise InputError(f"{path}: damaged ({error!r}); run there: pipeline tune") from error
 
 
-def _oof_maps(run: Run) -> dict[str, np.ndarray]:
-    """Return the map of each training frame by id, in memory maps."""
-    maps = {}
+def _oof_predictions(run: Run) -> dict[str, np.ndarray]:
+    """Return the prediction of each training frame by id, in memory maps."""
+    predictions = {}
     for fold in run.params.folds.indices:
         ids = run.train["id"][run.folds == fold]
         command = f"pipeline train --fold {fold}"
-        of_fold = open_prob_maps(run.paths.oof(fold), shape=(len(ids), *run.size), command=command)
-        maps |= dict(zip(ids, of_fold, strict=True))
-    return maps
+        file = run.paths.oof(fold)
+        of_fold = open_predictions(file, count=len(ids), size=run.size, command=command)
+        predictions |= dict(zip(ids, of_fold, strict=True))
+    return predictions
 
 
-def _test_maps(run: Run) -> dict[str, np.ndarray]:
-    shape = len(run.test), *run.size
-    maps = open_prob_maps(run.paths.test_maps, shape=shape, command="pipeline predict --fold all")
-    return dict(zip(run.test["id"], maps, strict=True))
+def _test_predictions(run: Run) -> dict[str, np.ndarray]:
+    predictions = open_predictions(
+        run.paths.test_predictions,
+        count=len(run.test),
+        size=run.size,
+        command="pipeline predict --fold all",
+    )
+    return dict(zip(run.test["id"], predictions, strict=True))
 
 
 def _write_mean(
     path: Path,
     ids: pd.Series,
-    maps_of_runs: Sequence[dict[str, np.ndarray]],
+    by_run: Sequence[dict[str, np.ndarray]],
     shares: np.ndarray,
     size: tuple[int, int],
     advance: Callable[[], None],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    means = create_map(path, (len(ids), *size))
+    means = create_predictions(path, len(ids), size)
     for row, frame_id in enumerate(ids):
-        resized = (resize_prob_map(np.asarray(maps[frame_id]), *size) for maps in maps_of_runs)
-        total = sum(share * one for share, one in zip(shares, resized, strict=True))
-        means[row] = np.rint(total)
+        members = [_resize(predictions[frame_id], size) for predictions in by_run]
+        means[row] = mean_predictions(members, shares)[0]
         advance()
     means.flush()
+
+
+def _resize(prediction: np.void, size: tuple[int, int]) -> np.ndarray:
+    resized = np.empty(1, prediction_type(*size))
+    resized["prob_map"] = resize_prob_map(prediction["prob_map"], *size)
+    resized["presence"] = prediction["presence"]
+    return resized
 
 
 def _write_project(first: Run, target: Paths) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.dataset.store import open_store
 from pipeline.errors import InputError
-from pipeline.inference.predict import load_model, write_prob_maps
+from pipeline.inference.predict import load_model, write_predictions
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -22,8 +22,8 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
     store = open_store(paths.test_store, **params.preprocess.size)
     models = [_load_model_of(paths.model(fold), fold, params) for fold in folds]
     with progress_bar("Test frames", len(store.index)) as advance:
-        write_prob_maps(
-            paths.test_maps,
+        write_predictions(
+            paths.test_predictions,
             models,
             store.images,
             np.arange(len(store.index)),
@@ -32,7 +32,7 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
             advance=advance,
         )
     return (
-        f"{paths.test_maps}: {len(store.index)} maps, mean of folds"
+        f"{paths.test_predictions}: {len(store.index)} maps, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
     )
 

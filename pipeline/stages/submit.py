@@ -9,11 +9,11 @@ from pydantic import Field, ValidationError
 
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.images import resize_prob_map
-from pipeline.dataset.prob_maps import open_prob_maps
+from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_submission, write_submission
-from pipeline.masks.clean import Cutoffs, apply_cutoffs, peak_presence
+from pipeline.masks.clean import Cutoffs, apply_cutoffs
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -36,15 +36,18 @@ def run(params: Params, paths: Paths) -> str:
     """Write `submission.csv` from the probability maps and cut-offs; return what was written."""
     cutoffs = read_cutoffs(paths.cutoffs)
     index = open_index(paths.test_store)
-    size = (len(index), params.preprocess.height, params.preprocess.width)
-    maps = open_prob_maps(paths.test_maps, shape=size, command="pipeline predict --fold all")
+    predictions = open_predictions(
+        paths.test_predictions,
+        count=len(index),
+        size=(params.preprocess.height, params.preprocess.width),
+        command="pipeline predict --fold all",
+    )
     with progress_bar("Masks", len(index)) as advance:
 
         def masks() -> Iterator[tuple[str, np.ndarray]]:
-            for prob_map, frame in zip(maps, index.itertuples(), strict=True):
-                at_original_size = resize_prob_map(prob_map, frame.height, frame.width)
-                presence = peak_presence(prob_map)
-                yield frame.id, apply_cutoffs(at_original_size, presence, cutoffs)
+            for predicted, frame in zip(predictions, index.itertuples(), strict=True):
+                prob_map = resize_prob_map(predicted["prob_map"], frame.height, frame.width)
+                yield frame.id, apply_cutoffs(prob_map, predicted["presence"], cutoffs)
                 advance()
 
         write_submission(paths.submission, masks(), load_spec(params.competition).submission)

@@ -15,7 +15,7 @@ from pipeline.atomic import atomic_file
 from pipeline.dataset.batches import TrainingBatches, ValidationBatches
 from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
-from pipeline.inference.predict import load_model, write_prob_maps
+from pipeline.inference.predict import load_model, write_predictions
 from pipeline.models.fcn import build_fcn
 from pipeline.models.losses import LOSSES
 from pipeline.models.pretrained import EncoderWeights, load_encoder_weights
@@ -66,7 +66,7 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
         model.save(beside)
     store, _, validation = _open_fold(params, paths, fold)
     with progress_bar("Out-of-fold maps", len(validation)) as advance:
-        write_prob_maps(
+        write_predictions(
             paths.oof(fold),
             [load_model(paths.model(fold))],
             store.images,
@@ -122,9 +122,14 @@ def fit_fold(
                 augmentation=params.train.augmentation,
                 seed=params.seed,
                 fold=fold,
+                presence=_has_presence_head(params),
             ),
             ValidationBatches(
-                store.images, store.masks, validation, batch_size=params.predict.batch_size
+                store.images,
+                store.masks,
+                validation,
+                batch_size=params.predict.batch_size,
+                presence=_has_presence_head(params),
             ),
             settings=_settings(params),
             checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
@@ -208,8 +213,13 @@ def _settings(params: Params) -> Settings:
         clip_norm=train.clip_norm,
         ema=train.ema,
         weight_decay=train.weight_decay,
+        presence_weight=train.presence_weight,
         patience=train.patience,
     )
+
+
+def _has_presence_head(params: Params) -> bool:
+    return params.model.architecture == "fcn" and params.model.presence_head
 
 
 def _build_model(params: Params, final_stride: int, weights: EncoderWeights) -> keras.Model:

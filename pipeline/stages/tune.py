@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
-from pipeline.dataset.prob_maps import open_prob_maps
+from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import open_index
 from pipeline.masks import rle
 from pipeline.masks.evaluation import (
@@ -87,10 +87,11 @@ def tabulate_out_of_fold(
         Maps are missing, damaged or of other frames.
     """
     rows = {fold: np.flatnonzero(folds == fold) for fold in params.folds.indices}
-    maps = {
-        fold: open_prob_maps(
+    of_fold = {
+        fold: open_predictions(
             paths.oof(fold),
-            shape=(len(rows[fold]), params.preprocess.height, params.preprocess.width),
+            count=len(rows[fold]),
+            size=(params.preprocess.height, params.preprocess.width),
             command=f"pipeline train --fold {fold}",
         )
         for fold in rows
@@ -99,9 +100,9 @@ def tabulate_out_of_fold(
     def predictions() -> Iterator[Predicted]:
         taken = dict.fromkeys(rows, 0)
         for fold, frame in zip(folds.tolist(), index.itertuples(), strict=True):
-            prob_map = np.asarray(maps[fold][taken[fold]])
+            predicted = np.asarray(of_fold[fold][taken[fold]])
             taken[fold] += 1
-            yield Predicted(prob_map, (frame.height, frame.width), frame.rle)
+            yield Predicted(*predicted.item(), (frame.height, frame.width), frame.rle)
 
     with progress_bar("Out-of-fold frames", len(index)) as advance:
         return tabulate_frames(predictions(), len(index), advance=advance)

@@ -9,7 +9,12 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
-from pipeline.dataset.store import Store, create_map, open_store
+from pipeline.dataset.predictions import (
+    create_predictions,
+    mean_predictions,
+    pack_predictions,
+)
+from pipeline.dataset.store import Store, open_store
 from pipeline.inference.predict import load_model, predict_batch
 from pipeline.masks.evaluation import bootstrap_interval, evaluate_nested, fold_weights
 from pipeline.masks.tuning import tune_cutoffs
@@ -30,14 +35,14 @@ def run(params: Params, paths: Paths) -> str:
     store = open_store(paths.train_store, **size.size)
     folds = read_folds(params, paths, store.index)
     with tempfile.TemporaryDirectory(dir=paths.processed.parent) as folder:
-        maps = _predict_views(params, paths, store, folds, names, Path(folder))
+        predictions = _predict_views(params, paths, store, folds, names, Path(folder))
         scored = [["identity"], params.predict.views]
         scored += [views for name in names[1:] for views in (["identity", name], [name])]
         dice = {}
         with progress_bar("Scores", len(scored) * len(folds)) as advance:
             for views in map(tuple, scored):
-                mean_of = [maps[name] for name in views]
-                dice[views] = _nested_dice(mean_of, store.index, folds, params, advance)
+                members = [predictions[name] for name in views]
+                dice[views] = _nested_dice(members, store.index, folds, params, advance)
         alone = dice["identity",]
     subjects = store.index["subject"].to_numpy()
     rows = []
@@ -66,31 +71,33 @@ def _predict_views(
     names: Sequence[str],
     folder: Path,
 ) -> dict[str, np.ndarray]:
-    """Return memory maps, uint8 (N, H, W), by view."""
-    maps = {name: create_map(folder / f"{name}.npy", store.images.shape[:3]) for name in names}
+    """Return memory maps of predictions (N,), by view."""
+    count, *size, _ = store.images.shape
+    predictions = {name: create_predictions(folder / f"{name}.npy", count, size) for name in names}
     models = {fold: load_model(paths.model(fold)) for fold in params.folds.indices}
     with progress_bar("Views", len(folds) * len(names)) as advance:
         for fold, model in models.items():
             rows = np.flatnonzero(folds == fold)
             for batch in np.array_split(rows, -(-len(rows) // params.predict.batch_size)):
                 for name in names:
-                    probability = predict_batch([model], store.images[batch], views=[name])
-                    maps[name][batch] = np.rint(255 * probability)
+                    predicted = predict_batch([model], store.images[batch], views=[name])
+                    predictions[name][batch] = pack_predictions(*predicted)
                     advance(len(batch))
-    return maps
+    return predictions
 
 
 def _nested_dice(
-    maps: Sequence[np.ndarray],
+    members: Sequence[np.ndarray],
     index: pd.DataFrame,
     folds: np.ndarray,
     params: Params,
     advance: Callable[[], None],
 ) -> np.ndarray:
-    """Return each frame's nested Dice with the mean of these maps."""
+    """Return each frame's nested Dice with the mean of these predictions."""
+    shares = [1 / len(members)] * len(members)
     predictions = (
         Predicted(
-            np.rint(np.mean([view[row] for view in maps], axis=0)).astype(np.uint8),
+            *mean_predictions([one[row : row + 1] for one in members], shares)[0].item(),
             (frame.height, frame.width),
             frame.rle,
         )

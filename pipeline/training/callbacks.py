@@ -38,6 +38,23 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
+class MaskMetrics(keras.callbacks.Callback):
+    """Give the mask's metrics the names that they have without a presence head. Stands first."""
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Rename before an epoch is compared."""
+        _strip_output(logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Rename before an epoch is logged."""
+        _strip_output(logs)
+
+
+def _strip_output(logs: dict[str, float]) -> None:
+    for name in [name for name in logs if "mask_" in name and not name.endswith("loss")]:
+        logs[name.replace("mask_", "")] = logs.pop(name)
+
+
 class BestEpoch(keras.callbacks.Callback):
     """Keep the weights of the phase's best validation score, and stop after `patience` epochs.
 

@@ -14,6 +14,7 @@ from pipeline.runtime import jit_compile
 from pipeline.training.callbacks import (
     BestEpoch,
     LogEpoch,
+    MaskMetrics,
     Progress,
     SaveCheckpoint,
     Watch,
@@ -44,6 +45,8 @@ class Settings(NamedTuple):
         Momentum of the average of the weights that is validated and kept.
     weight_decay : float or None
         Share of each kernel that is taken off at a step, times the rate.
+    presence_weight : float
+        Of the cross-entropy of the presence head, where the network has one, beside `loss`.
     patience : int or None
         Epochs without a better score after which a phase ends.
     """
@@ -54,6 +57,7 @@ class Settings(NamedTuple):
     clip_norm: float | None = None
     ema: float | None = None
     weight_decay: float | None = None
+    presence_weight: float = 0.0
     patience: int | None = None
 
 
@@ -144,14 +148,15 @@ class Trainer:
             unpack(model, state)
         self.training.epoch, self.training.scale = len(progress.history), phase.scale
         callbacks = [
-            keras.callbacks.ProgbarLogger(),  # first, so that its line ends before ours begins
+            MaskMetrics(),
+            keras.callbacks.ProgbarLogger(),  # so early that its line ends before ours begins
             BestEpoch(progress, best_weights, self.settings.patience),
             Watch(progress, len(self.training) * self.training.batch_size, phase.epochs),
             LogEpoch(progress, self.live),
             SaveCheckpoint(progress, best_weights, self.checkpoints),
         ]
         if self.settings.ema is not None:
-            callbacks.insert(2, keras.callbacks.SwapEMAWeights())
+            callbacks.insert(3, keras.callbacks.SwapEMAWeights())
         model.fit(
             self.training,
             validation_data=self.validation,
@@ -175,8 +180,20 @@ class Trainer:
         )
         model.compile(
             optimizer=optimizer,
-            loss=settings.loss,
-            metrics=[MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()],
             jit_compile=jit_compile(),
+            **_objective(model, settings),
         )
         optimizer.build(model.trainable_variables)
+
+
+def _objective(model: keras.Model, settings: Settings) -> dict[str, object]:
+    """Return losses and metrics, by output where the network has two."""
+    metrics = [MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()]
+    if not isinstance(model.output, dict):
+        return {"loss": settings.loss, "metrics": metrics}
+    presence = keras.losses.BinaryCrossentropy(from_logits=True)
+    return {
+        "loss": {"mask": settings.loss, "presence": presence},
+        "loss_weights": {"mask": 1.0, "presence": settings.presence_weight},
+        "metrics": {"mask": metrics},
+    }

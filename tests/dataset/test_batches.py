@@ -37,6 +37,19 @@ def test_training_batches_arrays_are_raw_frames_and_binary_masks(arrays):
     np.testing.assert_array_equal(masks, images % 2)
 
 
+def test_training_batches_presence_is_whether_a_mask_has_foreground(arrays):
+    frames, targets = make_batches(arrays, presence=True)[0]
+    odd = frames[:, 0, 0] % 2
+    np.testing.assert_array_equal(targets["presence"], odd)
+    np.testing.assert_array_equal(targets["mask"], frames % 2)
+
+
+def test_validation_batches_presence_is_whether_a_mask_has_foreground(arrays):
+    batches = ValidationBatches(*arrays, np.array([3, 4, 5]), batch_size=2, presence=True)
+    assert batches[0][1]["presence"].tolist() == [[1], [0]]
+    assert batches[1][1]["presence"].tolist() == [[1]]
+
+
 def test_training_batches_scale_shrinks_frames_and_masks_alike():
     images = np.full((2, 64, 128, 1), 9, np.uint8)
     masks = np.zeros((2, 64, 128), np.uint8)

@@ -4,7 +4,7 @@ from pipeline.dataset import out_of_fold
 from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.masks import rle
-from pipeline.masks.clean import Cutoffs, apply_cutoffs, peak_presence
+from pipeline.masks.clean import Cutoffs, apply_cutoffs
 from pipeline.masks.dice import dice_score
 from pipeline.masks.tuning import evaluate_cutoffs
 
@@ -17,16 +17,20 @@ def predictions(count):
         mask = np.zeros(SHAPE, bool)
         mask[5:20, 10 : 12 + number] = number > 0  # the first is empty
         prob_map = generator.integers(0, 256, (8, 10), dtype=np.uint8)
-        yield Predicted(prob_map, SHAPE, rle.encode(mask))
+        yield Predicted(prob_map, number / 4, SHAPE, rle.encode(mask))
 
 
 def test_tabulate_frames_scores_are_those_of_the_masks():
     frames = tabulate_frames(predictions(4), 4)
-    for cutoffs in (Cutoffs(128), Cutoffs(90, min_area=30, fill_holes=True, largest_only=True)):
+    for cutoffs in (
+        Cutoffs(128),
+        Cutoffs(90, min_area=30, fill_holes=True, largest_only=True),
+        Cutoffs(128, min_presence=0.4, presence_weight=1.0),
+    ):
         dice, _ = evaluate_cutoffs(frames, cutoffs)
         for frame, observed in zip(predictions(4), dice, strict=True):
             prob_map = resize_prob_map(frame.prob_map, *SHAPE)
-            mask = apply_cutoffs(prob_map, peak_presence(frame.prob_map), cutoffs)
+            mask = apply_cutoffs(prob_map, frame.presence, cutoffs)
             assert dice_score(rle.decode(frame.rle, SHAPE), mask) == observed
 
 

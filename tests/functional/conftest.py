@@ -6,7 +6,7 @@ from tests.functional.projects import (
     run_well,
     write_out_of_fold_maps,
     write_raw,
-    write_test_maps,
+    write_test_predictions,
     write_tiny_params,
 )
 
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
         run_well("weights")
         write_out_of_fold_maps()
         run_well("tune")
-        write_test_maps()
+        write_test_predictions()
         run_well("submit")
     return folder
 

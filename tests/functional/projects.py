@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from pipeline.cli import main
+from pipeline.dataset.predictions import prediction_type
 from pipeline.params import load_params
 from pipeline.paths import Paths
 
@@ -81,20 +82,24 @@ def write_out_of_fold_maps():
     size = params.preprocess.height, params.preprocess.width
     for fold in params.folds.indices:
         paths.oof(fold).parent.mkdir(parents=True, exist_ok=True)
-        np.save(paths.oof(fold), np.full((np.count_nonzero(folds == fold), *size), 7, np.uint8))
+        predictions = np.ones(np.count_nonzero(folds == fold), prediction_type(*size))
+        predictions["prob_map"] = 7
+        np.save(paths.oof(fold), predictions)
 
 
-def write_test_maps():
+def write_test_predictions():
     """Put maps with a bright block in each where prediction writes its own.
 
     At 32 x 64 pixels the block is rows 8 to 23 and columns 32 to 63: of the raw 40 x 50 pixels
     rows 10 to 29 and columns 25 to 49, that is 20 x 25 = 500 pixels.
     """
     params, paths = load_params(Path("params.yaml")), Paths(Path())
-    maps = np.zeros((len(TEST_IDS), params.preprocess.height, params.preprocess.width), np.uint8)
-    maps[:, 8:24, 32:64] = 255
-    paths.test_maps.parent.mkdir(parents=True, exist_ok=True)
-    np.save(paths.test_maps, maps)
+    size = params.preprocess.height, params.preprocess.width
+    predictions = np.zeros(len(TEST_IDS), prediction_type(*size))
+    predictions["prob_map"][:, 8:24, 32:64] = 255
+    predictions["presence"] = 1
+    paths.test_predictions.parent.mkdir(parents=True, exist_ok=True)
+    np.save(paths.test_predictions, predictions)
 
 
 def save_model(path, channels):

@@ -297,7 +297,9 @@ def test_predict_writes_the_mean_map_of_each_frame(project, option, folds):
     expected = f"3 maps, mean of folds {folds} and views identity, hflip\n"
     assert run_well("predict", option) == f"data/predictions/test.npy: {expected}"
     # logits of 0 are a probability of one half, 127.5 of 255
-    np.testing.assert_array_equal(np.load(PATHS.test_maps), np.full((3, 32, 64), 128, np.uint8))
+    predictions = np.load(PATHS.test_predictions)
+    np.testing.assert_array_equal(predictions["prob_map"], np.full((3, 32, 64), 128, np.uint8))
+    assert predictions["presence"].tolist() == [0.5] * 3
 
 
 def write_cutoffs(**values):

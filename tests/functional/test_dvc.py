@@ -161,7 +161,7 @@ def test_dvc_repro_after_a_change_of_submit_runs_submit_alone(clone):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"seed": 7}, {"data/dvc.yaml:sample", "folds", "train@0", "train@1"}),
+        ({"seed": 7}, {"data/dvc.yaml:sample", "folds", "train@0", "train@1", "tune"}),
         ({"sample": {"frames": 5}}, {"data/dvc.yaml:sample"}),
         ({"folds": {"indices": [0, 1, 2]}}, {"folds", "train@2", "predict"}),
         ({"preprocess": {"height": 64}}, {"preprocess", "train@0", "train@1", "predict"}),

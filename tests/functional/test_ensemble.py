@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.dataset.predictions import prediction_type
 from pipeline.paths import Paths
 from tests.functional.projects import change_params, run_cli, run_well
 
 FIRST, SECOND, OUT = (Paths(Path(name)) for name in ("first", "second", "out"))
+
+
+def change_predictions(path, **fields):
+    """Set fields of the predictions in a file."""
+    predictions = np.load(path)
+    for name, value in fields.items():
+        predictions[name] = value
+    np.save(path, predictions)
 
 
 @pytest.fixture
@@ -21,20 +30,23 @@ def runs(finished, tmp_path, monkeypatch):
     for name in ("first", "second"):
         shutil.copytree(finished, name)
     for fold in (0, 1):
-        np.save(SECOND.oof(fold), np.load(SECOND.oof(fold)) + np.uint8(20))
-    np.save(SECOND.test_maps, np.full_like(np.load(SECOND.test_maps), 55))
+        change_predictions(SECOND.oof(fold), prob_map=27, presence=0.2)
+    change_predictions(SECOND.test_predictions, prob_map=55)
 
 
 def test_ensemble_is_the_weighted_mean(runs):
-    expected = np.load(FIRST.test_maps)
+    bright = np.load(FIRST.test_predictions)["prob_map"] > 0
     output = run_well("ensemble", "first", "second", "--out", "out", "--weights", "3,1")
     assert output == (
         "out: 0.750 first, 0.250 second; run there: pipeline tune && pipeline submit\n"
     )
     for fold in (0, 1):
-        assert (np.load(OUT.oof(fold)) == 12).all()  # (3 * 7 + 27) / 4
+        predictions = np.load(OUT.oof(fold))
+        assert (predictions["prob_map"] == 12).all()  # (3 * 7 + 27) / 4
+        np.testing.assert_allclose(predictions["presence"], 0.8)  # (3 * 1 + 0.2) / 4
     # (3 * 0 + 55) / 4 = 13.75 and (3 * 255 + 55) / 4 = 205
-    np.testing.assert_array_equal(np.load(OUT.test_maps), np.where(expected > 0, 205, 14))
+    observed = np.load(OUT.test_predictions)["prob_map"]
+    np.testing.assert_array_equal(observed, np.where(bright, 205, 14))
 
 
 def test_ensemble_goes_on_with_tune_and_submit(runs, monkeypatch):
@@ -65,14 +77,15 @@ def test_ensemble_matches_frames_by_id_in_other_folds_and_sizes(runs):
         ids = folds["id"][folds["fold"] == fold]
         # A frame's map is 10 times its subject.
         values = [10 * int(frame_id[0]) for frame_id in ids]
-        maps = np.ones((len(ids), 64, 128), np.uint8) * np.array(values, np.uint8)[:, None, None]
-        np.save(SECOND.oof(fold), maps)
-    np.save(SECOND.test_maps, np.zeros((3, 64, 128), np.uint8))
+        predictions = np.zeros(len(ids), prediction_type(64, 128))
+        predictions["prob_map"] = np.array(values)[:, None, None]
+        np.save(SECOND.oof(fold), predictions)
+    np.save(SECOND.test_predictions, np.zeros(3, prediction_type(64, 128)))
     run_well("ensemble", "first", "second", "--out", "out", "--weights", "0,1")
     kept = pd.read_csv(OUT.folds, dtype={"id": str})
     for fold in (0, 1):
         ids = kept["id"][kept["fold"] == fold]
-        maps = np.load(OUT.oof(fold))
+        maps = np.load(OUT.oof(fold))["prob_map"]
         assert maps.shape[1:] == (32, 64)
         assert maps[:, 0, 0].tolist() == [10 * int(frame_id[0]) for frame_id in ids]
 
@@ -89,7 +102,7 @@ FAULTS = {
         lambda: change_mask(SECOND),
         "second: expected the train frames of first, got another size or mask of 1_1",
     ),
-    "no maps": (SECOND.test_maps.unlink, "second/data/predictions/test.npy: no such file;"),
+    "no maps": (SECOND.test_predictions.unlink, "second/data/predictions/test.npy: no such file;"),
     "no folds": (SECOND.folds.unlink, "second/data/folds.csv: no such file;"),
     "out in use": (lambda: shutil.copytree("first", "out"), "out: expected a new or empty folder"),
 }

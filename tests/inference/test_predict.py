@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from pipeline.dataset.prob_maps import open_prob_maps
+from pipeline.dataset.predictions import open_predictions
 from pipeline.errors import InputError
-from pipeline.inference.predict import load_model, predict_batch, write_prob_maps
+from pipeline.inference.predict import load_model, predict_batch, write_predictions
 
 
 class Constant:
@@ -31,17 +31,37 @@ FRAMES = np.zeros((3, 2, 4, 1), dtype=np.uint8)
 
 
 def test_predict_batch_is_the_mean_of_the_models():
-    observed = predict_batch([Constant(0.2), Constant(0.6)], FRAMES, views=["identity"])
-    np.testing.assert_allclose(observed, np.full((3, 2, 4), 0.4), rtol=1e-6)
-    assert observed.dtype == np.float32
+    probability, presence = predict_batch(
+        [Constant(0.2), Constant(0.6)], FRAMES, views=["identity"]
+    )
+    np.testing.assert_allclose(probability, np.full((3, 2, 4), 0.4), rtol=1e-6)
+    np.testing.assert_allclose(presence, [0.4] * 3, rtol=1e-6)
+    assert probability.dtype == presence.dtype == np.float32
+
+
+def test_predict_batch_presence_without_a_head_is_that_of_the_surest_pixel():
+    # The edge is found in every view, so the mean's surest pixel is less sure than each view's.
+    _, presence = predict_batch([LeftEdge()], FRAMES, views=["identity", "hflip"])
+    np.testing.assert_allclose(presence, [1, 1, 1])
+
+
+def test_predict_batch_presence_is_that_of_the_head():
+    class WithHead(Constant):
+        def predict_on_batch(self, frames):
+            mask = super().predict_on_batch(frames)
+            return {"mask": mask, "presence": np.full((len(frames), 1), logit(0.9))}
+
+    probability, presence = predict_batch([WithHead(0.2)], FRAMES, views=["identity", "hflip"])
+    np.testing.assert_allclose(probability, np.full((3, 2, 4), 0.2), rtol=1e-6)
+    np.testing.assert_allclose(presence, [0.9] * 3, rtol=1e-6)
 
 
 def test_predict_batch_views_are_turned_back_before_the_mean():
-    observed = predict_batch([LeftEdge()], FRAMES, views=["identity", "hflip"])
-    np.testing.assert_allclose(observed[0], [[0.5, 0, 0, 0.5]] * 2, atol=1e-6)
+    probability, _ = predict_batch([LeftEdge()], FRAMES, views=["identity", "hflip"])
+    np.testing.assert_allclose(probability[0], [[0.5, 0, 0, 0.5]] * 2, atol=1e-6)
 
 
-def test_write_prob_maps_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
+def test_write_predictions_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
     images = np.array([0, 51, 255], dtype=np.uint8)[:, None, None, None] * np.ones_like(FRAMES)
 
     class Echo:
@@ -49,7 +69,7 @@ def test_write_prob_maps_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
             return logit(np.clip(frames / 255, 1e-9, 1 - 1e-9))
 
     path, advanced = tmp_path / "maps.npy", []
-    write_prob_maps(
+    write_predictions(
         path,
         [Echo()],
         images,
@@ -58,12 +78,13 @@ def test_write_prob_maps_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
         batch_size=2,
         advance=advanced.append,
     )
-    maps = open_prob_maps(path, shape=(3, 2, 4), command="pipeline predict")
-    assert maps[:, 0, 0].tolist() == [255, 0, 51]
+    predictions = open_predictions(path, count=3, size=(2, 4), command="pipeline predict")
+    assert predictions["prob_map"][:, 0, 0].tolist() == [255, 0, 51]
+    np.testing.assert_allclose(predictions["presence"], [1, 0, 0.2], atol=1e-6)
     assert advanced == [2, 1]
 
 
-def test_write_prob_maps_failure_leaves_the_old_file(tmp_path):
+def test_write_predictions_failure_leaves_the_old_file(tmp_path):
     class Failing:
         def predict_on_batch(self, frames):
             raise RuntimeError("device lost")
@@ -71,7 +92,7 @@ def test_write_prob_maps_failure_leaves_the_old_file(tmp_path):
     path = tmp_path / "maps.npy"
     path.write_bytes(b"old")
     with pytest.raises(RuntimeError, match="device lost"):
-        write_prob_maps(path, [Failing()], FRAMES, np.arange(3), views=["identity"], batch_size=2)
+        write_predictions(path, [Failing()], FRAMES, np.arange(3), views=["identity"], batch_size=2)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

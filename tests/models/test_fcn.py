@@ -57,6 +57,15 @@ def test_build_fcn_saved_network_needs_no_code_of_ours(channels):
     assert "pipeline" not in build_fcn(width=2, channels=channels).to_json()
 
 
+def test_build_fcn_presence_head_leaves_the_mask_as_it_is():
+    keras.utils.set_random_seed(0)
+    model = build_fcn(width=2, presence_head=True)
+    outputs = model.predict_on_batch(FRAMES)
+    alone = keras.Model(model.input, model.output["mask"]).predict_on_batch(FRAMES)
+    np.testing.assert_array_equal(outputs["mask"], alone)
+    assert (outputs["presence"].shape, outputs["presence"].dtype) == ((2, 1), np.float32)
+
+
 def test_build_fcn_skips_start_at_zero():
     """With its skips at zero FCN-8s computes what FCN-32s computes but for the upsampling."""
     model = build_fcn(final_stride=8, width=1, refine=False)

@@ -14,7 +14,7 @@ from pipeline.training.callbacks import Watch
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.phases import Phase, carry_over, freeze
 
-from .tiny import build, train
+from .tiny import build, build_with_presence, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,6 +124,27 @@ def test_fit_stuck_on_empty_says_so(tmp_path, capsys):
 
     train(tmp_path, phases=[Phase(2, 4, 1e-1)], loss=PushDown(), ema=None)
     assert "every frame was predicted empty for 3 epochs" in capsys.readouterr().err
+
+
+def train_with_presence(folder, **changes):
+    return train(folder, network=build_with_presence, presence=True, **changes)
+
+
+def test_fit_with_a_presence_head_logs_and_compares_the_mask(tmp_path):
+    _, score, log = train_with_presence(tmp_path, phases=[Phase(2, 3, 1e-2)])
+    assert score == max(float(value) for value in log[1:])
+    metrics = tmp_path / "live" / "plots" / "metrics"
+    for name in ("train/dice", "train/presence_loss", "val/presence_loss", "val/mask_loss"):
+        assert len((metrics / f"{name}.tsv").read_text().splitlines()) == 4
+
+
+def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):
+    phases = [Phase(2, 1, 1e-1)]
+    options = {"phases": phases, "ema": None, "weight_decay": None}
+    without, _, _ = train_with_presence(tmp_path / "0", presence_weight=0.0, **options)
+    with_head, _, _ = train_with_presence(tmp_path / "1", presence_weight=1.0, **options)
+    assert without[-1] == 0  # its bias, which nothing has moved
+    assert with_head[-1] > 0  # every mask has foreground
 
 
 def test_freeze_keeps_the_part_from_training():

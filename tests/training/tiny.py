@@ -34,7 +34,15 @@ def build(final_stride):
     return keras.Model(frames, x)
 
 
-def train(folder, *, phases=PHASES, fingerprint="same", **changes):
+def build_with_presence(final_stride):
+    """Return the same with a presence head."""
+    mask = build(final_stride)
+    pooled = keras.layers.GlobalMaxPooling2D()(mask.output)
+    presence = keras.layers.Dense(1, name="presence")(pooled)
+    return keras.Model(mask.input, {"mask": mask.output, "presence": presence})
+
+
+def train(folder, *, phases=PHASES, fingerprint="same", network=build, presence=False, **changes):
     """Train from the newest checkpoint in `folder`; return the weights, the score and the log."""
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
@@ -48,14 +56,21 @@ def train(folder, *, phases=PHASES, fingerprint="same", **changes):
     with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
         trainer = Trainer(
             TrainingBatches(
-                images, masks, rows[:8], batch_size=2, augmentation="light", seed=3, fold=0
+                images,
+                masks,
+                rows[:8],
+                batch_size=2,
+                augmentation="light",
+                seed=3,
+                fold=0,
+                presence=presence,
             ),
-            ValidationBatches(images, masks, rows[8:], batch_size=2),
+            ValidationBatches(images, masks, rows[8:], batch_size=2, presence=presence),
             settings=Settings(**options),
             checkpoints=checkpoints,
             live=live,
         )
-        model, progress = trainer.fit(build, phases)
+        model, progress = trainer.fit(network, phases)
     log = (folder / "live" / "plots" / "metrics" / "val" / "dice.tsv").read_text()
     return model.get_weights(), progress.best, [line.split("\t")[-1] for line in log.splitlines()]
 
