@@ -175,6 +175,55 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
 
 
 @main.command()
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@click.option("--pictures", type=click.IntRange(min=0), default=20, show_default=True)
+def diff(first: Path, second: Path, pictures: int) -> None:
+    """Say how far two submissions agree, and draw their largest changes."""
+    from pipeline.stages import diff as stage
+
+    click.echo(stage.run(*_project(), first, second, pictures=pictures))
+
+
+@main.command()
+@click.argument("submission", type=FILE)
+@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--out", type=FILE, metavar="PNG", help="Instead of reports/show.png.")
+def show(submission: Path, count: int, out: Path | None) -> None:
+    """Draw a submission's masks on the test frames."""
+    from pipeline.stages import show as stage
+
+    click.echo(stage.run(*_project(), submission, count=count, out=out))
+
+
+@main.command()
+@click.argument("submission", type=FILE, required=False)
+@click.option("-m", "--message", required=True, help="What Kaggle and the ledger say it is.")
+@click.option(
+    "--timeout", type=click.IntRange(min=0), default=600, show_default=True, help="Seconds."
+)
+@click.option("--again", is_flag=True, help="Although the same file was uploaded before.")
+def upload(submission: Path | None, message: str, timeout: int, again: bool) -> None:
+    """Upload SUBMISSION to Kaggle, wait for its score and enter it in the ledger.
+
+    By default it is submissions/submission.csv. The row is in submissions/ledger.csv.
+    """
+    from pipeline.stages import upload as stage
+
+    options = {"message": message, "timeout": timeout, "again": again}
+    click.echo(stage.run(*_project(), submission, **options))
+
+
+@main.command()
+@click.option("--update", is_flag=True, help="Ask Kaggle for scores that came later.")
+def ledger(update: bool) -> None:
+    """Print the uploads; plot their nested score against the leaderboard."""
+    from pipeline.stages import ledger as stage
+
+    click.echo(stage.run(*_project(), update=update))
+
+
+@main.command()
 @click.option("--pictures", type=click.IntRange(min=0), default=50, show_default=True)
 def audit(pictures: int) -> None:
     """Look for frames of one scene, contradicting masks and leaks."""

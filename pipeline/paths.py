@@ -97,6 +97,21 @@ class Paths:
         return self.root / "reports" / "views.csv"
 
     @property
+    def diff(self) -> Path:
+        """How two submissions differ, as a table and a picture."""
+        return self.root / "reports" / "diff"
+
+    @property
+    def sheet(self) -> Path:
+        """Test frames with a submission's outlines."""
+        return self.root / "reports" / "show.png"
+
+    @property
+    def ledger_plot(self) -> Path:
+        """Nested score against leaderboard."""
+        return self.root / "reports" / "ledger.png"
+
+    @property
     def test_predictions(self) -> Path:
         """The ensemble's predictions of the test frames."""
         return self.root / "data" / "predictions" / "test.npy"
@@ -105,3 +120,8 @@ class Paths:
     def submission(self) -> Path:
         """The file to upload."""
         return self.root / "submissions" / "submission.csv"
+
+    @property
+    def ledger(self) -> Path:
+        """One row per upload."""
+        return self.root / "submissions" / "ledger.csv"

@@ -128,6 +128,7 @@ class Spec(Section):
     test: str
     truth: str | None = None
     sample_submission: str | None = None
+    kaggle: str | None = None
     foreground: Foreground
     frames_per_subject: Annotated[int, Field(ge=1)] = 1
     metric: Literal["mean_dice"] = "mean_dice"

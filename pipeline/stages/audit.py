@@ -3,19 +3,19 @@
 import re
 from contextlib import suppress
 
-import cv2
 import numpy as np
 import pandas as pd
-from skimage.segmentation import mark_boundaries
 
 from pipeline.atomic import atomic_folder
 from pipeline.dataset.duplicates import describe_frames, find_similar
+from pipeline.dataset.originals import as_rgb
 from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
 from pipeline.masks.dice import dice_score
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
+from pipeline.report.contact_sheet import Picture, describe_area, write_sheets
 from pipeline.stages.folds import read_folds
 
 
@@ -28,15 +28,16 @@ def run(params: Params, paths: Paths, *, pictures: int) -> str:
             [describe_frames(store.images, advance=advance) for store in (train, test)]
         )
     pairs = find_similar([*train.images, *test.images], descriptors)
-    table = _describe_pairs(pairs, _list_frames(params, paths, train, test), train)
+    frames = _list_frames(params, paths, train, test)
+    table = _describe_pairs(pairs, frames, train)
     with atomic_folder(paths.audit) as folder:
         table.to_csv(folder / "pairs.csv", index=False, float_format="%.4f")
         drawn = pairs.loc[table.index[:pictures]]
         for number, (first, second) in enumerate(drawn[["first", "second"]].to_numpy(), start=1):
             ids = table.loc[drawn.index[number - 1], ["first_id", "second_id"]]
             name = re.sub(r"[^\w.-]", "_", f"{number:03}_{'_'.join(ids)}.png")
-            picture = np.hstack([_draw_frame(row, train, test) for row in (first, second)])
-            cv2.imwrite(str(folder / name), picture[..., ::-1])
+            pair = [_picture(row, frames, train, test) for row in (first, second)]
+            write_sheets(folder / name, pair)
     counts = {
         "with the same pixels": table["exact"],
         "with a mask in one only": table["contradiction"],
@@ -77,13 +78,11 @@ def _describe_pairs(pairs: pd.DataFrame, frames: pd.DataFrame, train: Store) -> 
     return table.sort_values(["contradiction", "similarity"], ascending=False, kind="stable")
 
 
-def _draw_frame(row: int, train: Store, test: Store) -> np.ndarray:
-    """Return a frame in RGB with the outline of its mask, (H, W, 3)."""
+def _picture(row: int, frames: pd.DataFrame, train: Store, test: Store) -> Picture:
+    """Return a frame with the outline of its mask; those of the test set have none."""
+    frame = frames.loc[row]
     if row >= len(train.images):
-        image, mask = test.images[row - len(train.images)], None
-    else:
-        image, mask = train.images[row], train.masks[row]
-    picture = np.repeat(image, 3 // image.shape[2], axis=2)
-    if mask is not None:
-        picture = np.rint(255 * mark_boundaries(picture, mask, color=(1, 0.8, 0)))
-    return np.pad(picture.astype(np.uint8), ((0, 0), (0, 4), (0, 0)))
+        return Picture(as_rgb(test.images[row - len(train.images)]), f"{frame['id']}, test")
+    fold = "" if pd.isna(frame["fold"]) else f", fold {frame['fold']}"
+    caption = f"{frame['id']}{fold}: {describe_area(int(frame['area']))}"
+    return Picture(as_rgb(train.images[row]), caption, {"mask": train.masks[row] > 0})

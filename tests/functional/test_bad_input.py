@@ -521,6 +521,29 @@ def test_score_per_image_below_a_file_is_refused(project):
     assert_refused(arguments, "params.yaml: ")
 
 
+@pytest.mark.parametrize("arguments", [["show"], ["diff", SUBMISSION]])
+def test_drawing_of_a_missing_submission_is_refused(project, arguments):
+    message = "none.csv: can't be read: No such file or directory\n"
+    assert_refused([*arguments, "none.csv"], message)
+
+
+@pytest.mark.parametrize("arguments", [["show", SUBMISSION], ["diff", SUBMISSION, SUBMISSION]])
+def test_drawing_before_preprocess_is_refused(project, arguments):
+    shutil.rmtree("data/processed")
+    assert_refused(arguments, "data/processed/test/")
+
+
+def test_upload_of_a_competition_that_is_not_at_kaggle_is_refused(project):
+    assert_refused(
+        ["upload", "-m", "first"],
+        "competition: the spec of Embedded sample (synthetic ultrasound) names none at Kaggle",
+    )
+
+
+def test_ledger_before_any_upload_is_refused(project):
+    assert_refused(["ledger"], "submissions/ledger.csv: no uploads yet; run: pipeline upload -m")
+
+
 @pytest.mark.parametrize("command", ["train", "predict"])
 @pytest.mark.parametrize("fold", ["two", "-1", "1.0", ""])
 def test_fold_that_is_no_number_is_a_usage_error(project, command, fold):

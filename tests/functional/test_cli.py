@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from tests.functional.projects import (
     run_well,
     save_model,
 )
+from tests.kaggle.stand_in import install
 
 PARAMS = Path("params.yaml")
 PATHS = Paths(Path())
@@ -361,6 +363,38 @@ def test_score_of_the_truth_itself_is_one(submitted):
     runs = " ".join(f"{40 * column + 11} 8" for column in range(20, 30))
     Path("truth.csv").write_text(f"img,pixels\n1,{runs}\n2,{runs}\n3,\n")
     assert run_well("score", "truth.csv", RAW / "truth").startswith("truth.csv: mean Dice 1.0000 ")
+
+
+def test_diff_with_an_empty_submission_is_a_change_of_presence_in_each_row(submitted):
+    Path("empty.csv").write_text("img,pixels\n1,\n2,\n3,\n")
+    assert run_well("diff", PATHS.submission, "empty.csv", "--pictures", 1) == (
+        "mean Dice 0.0000 over 3 images; 3 changed, 3 of them in presence\n"
+        "  with a mask only in submissions/submission.csv: 3: 1, 2, 3\n"
+        "  with a mask only in empty.csv: none\n"
+        "reports/diff: rows.csv, 1 changes drawn\n"
+    )
+    assert sorted(path.name for path in PATHS.diff.iterdir()) == ["changes.png", "rows.csv"]
+
+
+def test_show_draws_the_number_of_frames_asked_for(submitted):
+    output = run_well("show", PATHS.submission, "--count", 2, "--out", "sheet.png")
+    assert output == "sheet.png: 2 of 3 frames of submissions/submission.csv\n"
+    assert cv2.imread("sheet.png") is not None
+
+
+def test_upload_then_ledger_show_the_score(submitted, monkeypatch):
+    spec = (REPOSITORY / "pipeline/competitions/sample.yaml").read_text()
+    Path("spec.yaml").write_text(f"{spec}kaggle: nerves\n")
+    change_params({"competition": "spec.yaml"})
+    client = install(monkeypatch)
+    output = run_well("upload", "-m", "flat maps")
+    assert output == (
+        "submissions/submission.csv: uploaded as 77: public 0.71000, private 0.70000,"
+        " nested 0.50000\n"
+    )
+    assert client.uploads == [("submissions/submission.csv", "flat maps", "nerves")]
+    _, row = run_well("ledger").splitlines()
+    assert row.split()[2:5] == ["0.50000", "0.71000", "0.70000"]
 
 
 @pytest.mark.parametrize("command", ["preprocess", "folds", "weights", "tune", "submit"])
