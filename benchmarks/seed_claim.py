@@ -3,11 +3,11 @@
 Trains the FCN family at the published decoder width of 1 (FCN-32s to FCN-2s, at once, and staged
 from coarse to fine), the wide FCN-2s, and U-Net and FPN with the same encoder, all on ImageNet
 weights, under the same folds, seeds, epochs and rate, on two tasks of the usgra-seg frames: nerve
-and vessel. Two hours on two processor cores with bfloat16, four without; a run
-that is stopped goes on where it was, and
-the curves of finished trainings stay in benchmarks/results/.
+and vessel. Two to four hours on two processor cores with bfloat16; a run that is stopped goes on
+where it was, and the curves of finished trainings stay in benchmarks/results/.
 
     python benchmarks/seed_claim.py --data FOLDER_OF_USGRA_SEG [--task nerve] [--minutes 30]
+    python benchmarks/seed_claim.py --summary     # of the curves that lie there, without training
 
 FOLDER may also stand in the environment variable USGRA_SEG.
 """
@@ -32,6 +32,7 @@ RESULTS = Path(__file__).parent / "results"
 TASKS = {"nerve": [128, 0, 0], "vessel": [0, 128, 0]}
 EPOCHS = 12
 RATE = 3e-4
+SHOWN = (2, 5, 10, EPOCHS)
 
 
 def fcn(stride, **options):
@@ -95,11 +96,11 @@ def prepare(task, data, folder):
 
 def claim(curves, task):
     """Print the table and whether the claim holds: mean Dice of FCN-2s minus that of FCN-8s."""
-    print(f"\n{task}\n{summarise(curves)}")
+    print(f"\n{task}\n{summarise(curves, epochs=SHOWN)}")
     runs = curves.set_index(["seed", "fold", "epoch"])
     both = [runs[runs["experiment"] == name]["dice"] for name in ("FCN-2s", "FCN-8s")]
     gain = (both[0] - both[1]).dropna().unstack("epoch")
-    for epoch in (2, 5, 10, EPOCHS):
+    for epoch in SHOWN:
         if epoch in gain:
             name = f"{task}_fcn2s_minus_fcn8s_epoch{epoch}"
             print(f"{name}: {gain[epoch].mean():+.3f} (sd {gain[epoch].std():.3f})")
@@ -114,7 +115,12 @@ def main():
         "--minutes", type=float, default=600, help="per task; start no training after"
     )
     parser.add_argument("--work", type=Path, default=Path(".seed_claim"))
+    parser.add_argument("--summary", action="store_true", help="train nothing")
     options = parser.parse_args()
+    if options.summary:
+        for task in options.task or TASKS:
+            claim(pd.read_csv(RESULTS / f"seed_claim_{task}.csv"), task)
+        return
     if not options.data or not Path(options.data).is_dir():
         sys.exit("needs the usgra-seg frames: --data FOLDER or the variable USGRA_SEG")
     start_keras()

@@ -73,7 +73,5 @@ def test_mean_predictions_weighs_maps_and_presence():
     one = pack_predictions(np.array([[[0.2, 1.0]]]), np.array([1.0]))
     other = pack_predictions(np.array([[[0.8, 0.0]]]), np.array([0.5]))
     observed = mean_predictions([one, other], [0.75, 0.25])
-    assert observed["prob_map"].tolist() == [
-        [[89, 191]]
-    ]  # of 89.25 and 191.25
+    assert observed["prob_map"].tolist() == [[[89, 191]]]  # of 89.25 and 191.25
     assert observed["presence"].tolist() == [0.875]

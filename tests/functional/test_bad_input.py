@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.dataset.predictions import prediction_type
 from tests.functional.projects import RAW, change_params, read_tree, run_cli, save_model
 
 SUBMISSION = Path("submissions/submission.csv")
@@ -251,8 +252,9 @@ def change(changes):
     return lambda: change_params(changes)
 
 
-def save_array(path, shape):
-    return lambda: np.save(path, np.zeros(shape, np.uint8))
+def save_predictions(count, height, width):
+    empty = np.zeros(count, prediction_type(height, width))
+    return lambda: np.save("data/predictions/test.npy", empty)
 
 
 def damage_model(damage):
@@ -347,7 +349,7 @@ ARTEFACT_FAULTS = {
     "tune: older size": (
         change(OTHER_SIZE),
         "tune",
-        "data/oof/fold0.npy: expected uint8 maps of shape (",
+        "data/oof/fold0.npy: expected maps of shape (",
     ),
     "tune: no maps": (
         remove("data/oof/fold1.npy"),
@@ -400,14 +402,20 @@ ARTEFACT_FAULTS = {
     "submit: older size": (
         change(OTHER_SIZE),
         "submit",
-        "data/predictions/test.npy: expected uint8 maps of shape (3, 32, 96), as the frames now"
-        " are, got uint8 (3, 32, 64); run: pipeline predict --fold all\n",
+        "data/predictions/test.npy: expected maps of shape (3, 32, 96), as the frames now"
+        " are, got (3, 32, 64); run: pipeline predict --fold all\n",
     ),
     "submit: other number of maps": (
-        save_array("data/predictions/test.npy", (2, 32, 64)),
+        save_predictions(2, 32, 64),
         "submit",
-        "data/predictions/test.npy: expected uint8 maps of shape (3, 32, 64), as the frames now"
-        " are, got uint8 (2, 32, 64); run: pipeline predict --fold all\n",
+        "data/predictions/test.npy: expected maps of shape (3, 32, 64), as the frames now"
+        " are, got (2, 32, 64); run: pipeline predict --fold all\n",
+    ),
+    "submit: maps without presence": (
+        lambda: np.save("data/predictions/test.npy", np.zeros((3, 32, 64), np.uint8)),
+        "submit",
+        "data/predictions/test.npy: expected prob_map and presence of each frame, got uint8; run:"
+        " pipeline predict --fold all\n",
     ),
     "submit: no maps": (
         remove("data/predictions/test.npy"),

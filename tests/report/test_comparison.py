@@ -44,3 +44,9 @@ def test_draw_curves_shows_each_experiment_against_images_and_seconds(curves):
     assert list(by_images.lines[1].get_xdata()) == [10, 20, 30, 40]
     assert list(by_seconds.lines[1].get_xdata()) == [2, 4, 6, 8]
     assert list(by_seconds.lines[1].get_ydata()) == pytest.approx([0.3, 0.4, 0.5, 0.6])
+
+
+def test_summarise_shows_the_epochs_asked_for(curves):
+    header, first, _ = (line.split() for line in summarise(curves, epochs=(3,)).splitlines())
+    assert header[4:6] == ["epoch", "3"]
+    assert first[4] == "0.500"  # .1 and .3, and .3 more
