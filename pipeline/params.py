@@ -24,6 +24,7 @@ ViewName = Literal[
 # These change the frames' size, the turns only where it is not square.
 TURNS, SCALES = {"rot90", "rot270"}, {"smaller", "larger"}
 RuleName = Literal["min_area", "upper", "largest", "holes", "presence"]
+PriorName = Literal["ellipse", "components"]
 
 
 def _multiple_of_32(value: int) -> int:
@@ -156,6 +157,7 @@ class Tune(Section):
     """What may be done to masks."""
 
     rules: Annotated[tuple[RuleName, ...], BeforeValidator(listed)]
+    shape_priors: Annotated[tuple[PriorName, ...], BeforeValidator(listed)]
 
 
 class Params(Section):

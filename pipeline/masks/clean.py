@@ -7,6 +7,8 @@ from scipy.ndimage import binary_fill_holes
 from scipy.ndimage import maximum as maximum_of_labels
 from skimage.measure import label
 
+from pipeline.masks.shapes import ShapePrior
+
 
 class Cutoffs(NamedTuple):
     """What a frame, its probability map and the pieces of its mask must reach.
@@ -29,6 +31,8 @@ class Cutoffs(NamedTuple):
         A frame whose `presence_score` is lower has no mask.
     presence_weight : float
         The weight of `presence` in that score, beside the map's `confidence`.
+    shape_prior : {"none", "ellipse", "components"}
+        Which map all that is asked of: the network's, or what `make_shape_prior` makes of it.
     """
 
     threshold: int
@@ -38,6 +42,7 @@ class Cutoffs(NamedTuple):
     fill_holes: bool = False
     min_presence: float = 0.0
     presence_weight: float = 0.0
+    shape_prior: ShapePrior = "none"
 
 
 def apply_cutoffs(prob_map: np.ndarray, presence: float, cutoffs: Cutoffs) -> np.ndarray:
@@ -46,7 +51,7 @@ def apply_cutoffs(prob_map: np.ndarray, presence: float, cutoffs: Cutoffs) -> np
     Parameters
     ----------
     prob_map : numpy.ndarray
-        uint8, (H, W), at original size, 255 for probability 1.
+        uint8, (H, W), at original size, 255 for probability 1; the shape prior lies behind it.
     presence : float
         Probability that the frame has any foreground.
     cutoffs : Cutoffs

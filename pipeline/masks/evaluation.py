@@ -1,11 +1,13 @@
 """How good cut-offs are, and how sure that is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs
-from pipeline.masks.tuning import Frames, evaluate_cutoffs
+from pipeline.masks.shapes import ShapePrior
+from pipeline.masks.tuning import Frames, Rule, evaluate_cutoffs, tune_cutoffs
 
 _RESAMPLES = 10_000
 
@@ -35,24 +37,67 @@ def fold_weights(folds: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=0)
 
 
-def evaluate_nested(
-    frames: Frames, folds: np.ndarray, cutoffs: Mapping[int, Cutoffs]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score each frame with the cut-offs of its fold, which were chosen on the other folds.
+class Nested(NamedTuple):
+    """Cut-offs, and what they score on frames that did not choose them.
 
-    Returns
-    -------
+    Attributes
+    ----------
+    cutoffs : Cutoffs
+        Chosen on all frames.
+    by_fold : dict of int to Cutoffs
+        Chosen on the frames of the other folds.
     dice : numpy.ndarray
-        float64, (N,).
+        float64, (N,), of each frame with its fold's cut-offs.
     areas : numpy.ndarray
-        int64, (N,), predicted pixels.
+        int64, (N,), predicted pixels with these.
     """
+
+    cutoffs: Cutoffs
+    by_fold: dict[int, Cutoffs]
+    dice: np.ndarray
+    areas: np.ndarray
+
+
+def tune_nested(
+    tables: Mapping[ShapePrior, Frames], folds: np.ndarray, rules: Collection[Rule]
+) -> Nested:
+    """Tune on all frames, and without each fold in turn; score each fold with the latter.
+
+    Parameters
+    ----------
+    tables : mapping of str to Frames
+        The frames under each shape prior that may be used.
+    folds : numpy.ndarray
+        int, (N,).
+    rules : collection of str
+        See `tune_cutoffs`.
+    """
+    weights = fold_weights(folds)
+    found = {prior: tune_cutoffs(frames, weights, rules) for prior, frames in tables.items()}
+    chosen, *others = (
+        _best_prior(tables, {prior: found[prior][column] for prior in found}, of_frames)
+        for column, of_frames in enumerate(weights.T)
+    )
+    by_fold = dict(zip(np.unique(folds).tolist(), others, strict=True))
     dice, areas = np.empty(len(folds)), np.empty(len(folds), dtype=np.int64)
-    for fold, chosen in cutoffs.items():
-        of_all = evaluate_cutoffs(frames, chosen)
+    for fold, cutoffs in by_fold.items():
+        of_all = evaluate_cutoffs(tables[cutoffs.shape_prior], cutoffs)
         for values, of_fold in zip((dice, areas), of_all, strict=True):
             values[folds == fold] = of_fold[folds == fold]
-    return dice, areas
+    return Nested(chosen, by_fold, dice, areas)
+
+
+def _best_prior(
+    tables: Mapping[ShapePrior, Frames],
+    found: Mapping[ShapePrior, Cutoffs],
+    weights: np.ndarray,
+) -> Cutoffs:
+    scores = {
+        prior: evaluate_cutoffs(tables[prior], cutoffs)[0] @ weights
+        for prior, cutoffs in found.items()
+    }
+    best = max(scores, key=scores.get)
+    return found[best]._replace(shape_prior=best)
 
 
 def presence_rates(true_areas: np.ndarray, areas: np.ndarray) -> dict[str, float]:

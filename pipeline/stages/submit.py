@@ -14,6 +14,7 @@ from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_submission, write_submission
 from pipeline.masks.clean import Cutoffs, apply_cutoffs
+from pipeline.masks.shapes import ShapePrior, make_shape_prior
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -30,6 +31,7 @@ class _CutoffsFile(Section):
     fill_holes: bool
     min_presence: Annotated[float, Field(ge=0)]
     presence_weight: Annotated[float, Field(ge=0, le=1)]
+    shape_prior: ShapePrior
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -42,11 +44,13 @@ def run(params: Params, paths: Paths) -> str:
         size=(params.preprocess.height, params.preprocess.width),
         command="pipeline predict --fold all",
     )
+    reshape = make_shape_prior(cutoffs.shape_prior, open_index(paths.train_store))
     with progress_bar("Masks", len(index)) as advance:
 
         def masks() -> Iterator[tuple[str, np.ndarray]]:
             for predicted, frame in zip(predictions, index.itertuples(), strict=True):
-                prob_map = resize_prob_map(predicted["prob_map"], frame.height, frame.width)
+                prob_map = reshape(predicted["prob_map"])
+                prob_map = resize_prob_map(prob_map, frame.height, frame.width)
                 yield frame.id, apply_cutoffs(prob_map, predicted["presence"], cutoffs)
                 advance()
 

@@ -11,13 +11,9 @@ from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import open_index
 from pipeline.masks import rle
-from pipeline.masks.evaluation import (
-    bootstrap_interval,
-    evaluate_nested,
-    fold_weights,
-    presence_rates,
-)
-from pipeline.masks.tuning import THRESHOLDS, Frames, evaluate_cutoffs, search_pieces, tune_cutoffs
+from pipeline.masks.evaluation import bootstrap_interval, presence_rates, tune_nested
+from pipeline.masks.shapes import ShapePrior, make_shape_prior
+from pipeline.masks.tuning import THRESHOLDS, Frames, evaluate_cutoffs, search_pieces
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -32,30 +28,32 @@ def run(params: Params, paths: Paths) -> str:
     """
     index = open_index(paths.train_store)
     folds = read_folds(params, paths, index)
-    frames = tabulate_out_of_fold(params, paths, index, folds)
-    weights = fold_weights(folds)
-    chosen, *without_fold = tune_cutoffs(frames, weights, params.tune.rules)
-    by_fold = dict(zip(np.unique(folds).tolist(), without_fold, strict=True))
-    dice, areas = evaluate_nested(frames, folds, by_fold)
+    tables = {
+        prior: _tabulate_out_of_fold(params, paths, index, folds, prior)
+        for prior in ("none", *params.tune.shape_priors)
+    }
+    frames = tables["none"]
+    tuned = tune_nested(tables, folds, params.tune.rules)
+    chosen = tuned.cutoffs
     table = index[["id", "subject"]].assign(
         fold=folds,
-        dice=dice,
+        dice=tuned.dice,
         true_area=frames.true_areas,
-        predicted_area=areas,
+        predicted_area=tuned.areas,
         presence=frames.presence,
         confidence=frames.confidence,
         touches_border=[_touches_border(*f) for f in index[["rle", "height", "width"]].values],
     )
-    curve = _score_thresholds(frames, weights[:, :1])
+    curve = _score_thresholds(frames)
     scores = _summarise(table, frames, seed=params.seed)
     scores |= {
-        "oof_dice": float(evaluate_cutoffs(frames, chosen)[0].mean()),
+        "oof_dice": float(evaluate_cutoffs(tables[chosen.shape_prior], chosen)[0].mean()),
         "oof_dice_at_half": float(curve["dice_without_min_area"][THRESHOLDS == 128].item()),
         "cutoffs": chosen._asdict(),
         "folds": {
             str(fold): {
                 "nested_dice": float(part["dice"].mean()),
-                "cutoffs": by_fold[fold]._asdict(),
+                "cutoffs": tuned.by_fold[fold]._asdict(),
             }
             for fold, part in table.groupby("fold")
         },
@@ -76,10 +74,12 @@ def run(params: Params, paths: Paths) -> str:
     )
 
 
-def tabulate_out_of_fold(
-    params: Params, paths: Paths, index: pd.DataFrame, folds: np.ndarray
+def _tabulate_out_of_fold(
+    params: Params, paths: Paths, index: pd.DataFrame, folds: np.ndarray, prior: ShapePrior
 ) -> Frames:
     """Read every fold's maps and list their pieces, in the order of the index.
+
+    A shape prior that learns sees the masks of the other folds alone.
 
     Raises
     ------
@@ -97,18 +97,22 @@ def tabulate_out_of_fold(
         for fold in rows
     }
 
+    reshape = {fold: make_shape_prior(prior, index[folds != fold]) for fold in of_fold}
+
     def predictions() -> Iterator[Predicted]:
         taken = dict.fromkeys(rows, 0)
         for fold, frame in zip(folds.tolist(), index.itertuples(), strict=True):
-            predicted = np.asarray(of_fold[fold][taken[fold]])
+            prob_map, presence = of_fold[fold][taken[fold]].item()
             taken[fold] += 1
-            yield Predicted(*predicted.item(), (frame.height, frame.width), frame.rle)
+            shape = frame.height, frame.width
+            yield Predicted(reshape[fold](prob_map), presence, shape, frame.rle)
 
     with progress_bar("Out-of-fold frames", len(index)) as advance:
         return tabulate_frames(predictions(), len(index), advance=advance)
 
 
-def _score_thresholds(frames: Frames, weights: np.ndarray) -> pd.DataFrame:
+def _score_thresholds(frames: Frames) -> pd.DataFrame:
+    weights = np.full((len(frames.true_areas), 1), 1 / len(frames.true_areas))
     searches = {
         name: search_pieces(frames, weights, rules, uppers=(0,))
         for name, rules in {"dice": ["min_area"], "dice_without_min_area": []}.items()

@@ -16,8 +16,7 @@ from pipeline.dataset.predictions import (
 )
 from pipeline.dataset.store import Store, open_store
 from pipeline.inference.predict import load_model, predict_batch
-from pipeline.masks.evaluation import bootstrap_interval, evaluate_nested, fold_weights
-from pipeline.masks.tuning import tune_cutoffs
+from pipeline.masks.evaluation import bootstrap_interval, tune_nested
 from pipeline.params import Params, possible_views
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -104,6 +103,4 @@ def _nested_dice(
         for row, frame in enumerate(index.itertuples())
     )
     frames = tabulate_frames(predictions, len(index), advance=advance)
-    _, *without_fold = tune_cutoffs(frames, fold_weights(folds), params.tune.rules)
-    by_fold = dict(zip(np.unique(folds).tolist(), without_fold, strict=True))
-    return evaluate_nested(frames, folds, by_fold)[0]
+    return tune_nested({"none": frames}, folds, params.tune.rules).dice

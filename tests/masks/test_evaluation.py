@@ -4,12 +4,12 @@ import pytest
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.evaluation import (
     bootstrap_interval,
-    evaluate_nested,
     fold_weights,
     presence_rates,
+    tune_nested,
 )
 from pipeline.masks.pieces import list_pieces, stack_pieces
-from pipeline.masks.tuning import Frames
+from pipeline.masks.tuning import Frames, evaluate_cutoffs
 
 
 def test_fold_weights_leave_each_fold_out():
@@ -20,14 +20,43 @@ def test_fold_weights_leave_each_fold_out():
     np.testing.assert_array_equal(weights[:, 1:] == 0, np.array([[2], [0], [2], [1]]) == [0, 1, 2])
 
 
-def test_evaluate_nested_each_frame_gets_its_folds_cutoffs():
-    prob_map = np.array([[200, 100, 0, 0]], np.uint8)
-    mask = np.array([[True, True, False, False]])
-    pieces = stack_pieces([list_pieces(prob_map, mask)] * 2)
-    frames = Frames(pieces, pieces, np.array([2, 2]), np.ones(2), np.ones(2))
-    dice, areas = evaluate_nested(frames, np.array([0, 1]), {0: Cutoffs(150), 1: Cutoffs(50)})
-    assert dice.tolist() == pytest.approx([2 / 3, 1])
-    assert areas.tolist() == [1, 2]
+MASK = np.array([[True, True, False, False]])
+FIRST, BOTH = (np.array([[200, level, 0, 0]], np.uint8) for level in (100, 180))
+
+
+def table(*prob_maps):
+    pieces = stack_pieces([list_pieces(prob_map, MASK) for prob_map in prob_maps])
+    ones = np.ones(len(prob_maps))
+    return Frames(pieces, pieces, 2 * ones.astype(int), ones, ones)
+
+
+def test_tune_nested_each_fold_gets_what_the_others_chose():
+    # A threshold up to 100 suits every frame; what the frames of BOTH choose, about 90, does too,
+    # while those of FIRST alone choose about 50.
+    tuned = tune_nested({"none": table(BOTH, FIRST)}, np.array([0, 1]), [])
+    assert tuned.by_fold == {0: Cutoffs(51), 1: Cutoffs(91)}
+    assert tuned.cutoffs == Cutoffs(51)
+    assert tuned.dice.tolist() == [1, 1]
+    assert tuned.areas.tolist() == [2, 2]
+
+
+def test_tune_nested_a_fold_that_differs_pays_for_it():
+    # Unseen: at the threshold of a frame like BOTH, one like FIRST loses half of its mask.
+    faint = np.array([[200, 60, 0, 0]], np.uint8)
+    tuned = tune_nested({"none": table(BOTH, faint)}, np.array([0, 1]), [])
+    assert tuned.by_fold[1].threshold > 60
+    assert tuned.dice.tolist() == pytest.approx([1, 2 / 3])
+    assert evaluate_cutoffs(table(BOTH, faint), tuned.cutoffs)[0].tolist() == [1, 1]
+
+
+def test_tune_nested_a_shape_prior_is_chosen_where_it_gains_without_the_fold():
+    hopeless = np.array([[0, 0, 9, 9]], np.uint8)
+    # The prior helps the second frame alone, so only fold 0, which the first is in, is given it.
+    tables = {"none": table(BOTH, hopeless), "ellipse": table(BOTH, BOTH)}
+    tuned = tune_nested(tables, np.array([0, 1]), [])
+    assert {fold: c.shape_prior for fold, c in tuned.by_fold.items()} == {0: "ellipse", 1: "none"}
+    assert tuned.cutoffs.shape_prior == "ellipse"
+    assert tuned.dice.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
