@@ -115,6 +115,13 @@ def contradictions(pairs: pd.DataFrame, areas: np.ndarray) -> pd.DataFrame:
     return pairs[empty[pairs["first"].to_numpy()] != empty[pairs["second"].to_numpy()]]
 
 
+def partners(pairs: pd.DataFrame, count: int) -> np.ndarray:
+    """Return the first partner of each of `count` frames, int (N,), -1 for frames in no pair."""
+    both = pd.concat([pairs, pairs.rename(columns={"first": "second", "second": "first"})])
+    first_of_each = both.sort_index(kind="stable").groupby("first")["second"].first()
+    return first_of_each.reindex(range(count), fill_value=-1).to_numpy()
+
+
 def _exact_pairs(images: np.ndarray) -> np.ndarray:
     """Return positions, (pairs, 2)."""
     digests = pd.Series([hashlib.sha256(np.ascontiguousarray(i)).digest() for i in images])

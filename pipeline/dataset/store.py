@@ -17,8 +17,8 @@ from pipeline.dataset.images import read_image, read_mask, resize_image, resize_
 from pipeline.errors import InputError
 from pipeline.masks import rle
 
-# The last three for frames with masks only.
-_INDEX_TYPES = {"id": str, "height": int, "width": int, "subject": str, "area": int, "rle": str}
+_FRAME_TYPES = {"id": str, "height": int, "width": int}
+_INDEX_TYPES = {**_FRAME_TYPES, "subject": str, "area": int, "rle": str, "contradicts": str}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Store:
     ----------
     index : pandas.DataFrame
         One row per frame: id, height and width of the original (pixels); with masks also
-        subject, area (pixels of the original) and rle (columns first, from 1, original size).
+        subject, area (pixels of the original), rle (columns first, from 1, original size) and
+        contradicts: the id of the most similar frame of which one has a mask and one has none.
     images : numpy.memmap
         uint8, (N, H, W, channels).
     masks : numpy.memmap or None
@@ -89,7 +90,7 @@ def build_store(
             mask = _read_mask_of(frame, image.shape[:2], foreground)
             masks[row] = resize_mask(mask, height, width)
             entry |= {"subject": frame["subject"], "area": int(np.count_nonzero(mask))}
-            entry["rle"] = rle.encode(mask)
+            entry |= {"rle": rle.encode(mask), "contradicts": ""}
         advance()
         return entry
 
@@ -101,8 +102,10 @@ def build_store(
     (folder / "size.json").write_text(json.dumps(size))
 
 
-def select_frames(folder: Path, rows: np.ndarray, subjects: np.ndarray) -> None:
-    """Keep only `rows` of a store of training frames, under other subjects.
+def select_frames(
+    folder: Path, rows: np.ndarray, *, subjects: np.ndarray, contradicts: np.ndarray
+) -> None:
+    """Keep only `rows` of a store of training frames; set what comparing the frames showed.
 
     Parameters
     ----------
@@ -110,17 +113,18 @@ def select_frames(folder: Path, rows: np.ndarray, subjects: np.ndarray) -> None:
         Written by `build_store`, not yet in its place.
     rows : numpy.ndarray
         int, ascending.
-    subjects : numpy.ndarray
-        str, one per frame that is kept.
+    subjects, contradicts : numpy.ndarray
+        str, columns of the index, one value per frame that is kept.
     """
-    for name in ("images.npy", "masks.npy"):
+    index = open_index(folder)
+    for name in ("images.npy", "masks.npy") if len(rows) < len(index) else ():
         old = np.lib.format.open_memmap(folder / name, mode="r")
         kept = create_map(folder / f"kept_{name}", (len(rows), *old.shape[1:]))
         for target, row in enumerate(rows):
             kept[target] = old[row]
         kept.flush()
         (folder / f"kept_{name}").replace(folder / name)
-    index = open_index(folder).iloc[rows].assign(subject=subjects)
+    index = index.iloc[rows].assign(subject=subjects, contradicts=contradicts)
     index.to_csv(folder / "index.csv", index=False)
 
 
@@ -168,7 +172,7 @@ def open_index(folder: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; run: pipeline preprocess") from error
     except ValueError as error:
         raise InputError(f"{path}: damaged ({error}); run: pipeline preprocess") from error
-    if list(index) not in (list(_INDEX_TYPES), list(_INDEX_TYPES)[:3]):
+    if list(index) not in (list(_INDEX_TYPES), list(_FRAME_TYPES)):
         raise InputError(f"{path}: damaged (columns {list(index)}); run: pipeline preprocess")
     return index
 

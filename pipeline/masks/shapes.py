@@ -42,8 +42,8 @@ def make_shape_prior(name: ShapePrior, index: pd.DataFrame) -> Callable[[np.ndar
 def fit_ellipses(prob_map: np.ndarray) -> np.ndarray:
     """Replace a map's surest piece by an ellipse, at every threshold, and drop the others.
 
-    The piece is the one that holds the most probable pixels, the larger part of them. Its ellipse has the same centre and
-    second moments, which for an ellipse means the same area.
+    The piece is the one that holds the most probable pixels, the larger part of them. Its ellipse
+    has the same centre and second moments, which for an ellipse means the same area.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from pipeline.dataset.duplicates import (
     contradictions,
     describe_frames,
     find_similar,
+    partners,
 )
 from pipeline.dataset.layout import list_test, list_training
 from pipeline.dataset.store import build_store, open_store, select_frames
@@ -39,17 +40,27 @@ def run(params: Params, paths: Paths) -> str:
         train_store = folder / paths.train_store.name
         build_store(train_store, training, advance=advance, **options)
         build_store(folder / paths.test_store.name, test, advance=advance, **options)
-        dropped = _compare_frames(train_store, spec, params)
-    left_out = f"; left out, as they contradict others: {', '.join(dropped)}" if dropped else ""
+        contradicting, dropped = _compare_frames(train_store, spec, params)
+    note = ""
+    if dropped:
+        note = f"; left out, as they contradict others: {', '.join(dropped)}"
+    elif contradicting:
+        note = f"; {contradicting} contradict another, pipeline audit shows them"
     kept = len(training) - len(dropped)
-    return f"{paths.processed}: {kept} training and {len(test)} test frames{left_out}"
+    return f"{paths.processed}: {kept} training and {len(test)} test frames{note}"
 
 
-def _compare_frames(folder: Path, spec: Spec, params: Params) -> list[str]:
-    """Group frames of one scene and leave contradictions out, as asked for; return their ids."""
+def _compare_frames(folder: Path, spec: Spec, params: Params) -> tuple[int, list[str]]:
+    """Mark contradictions, leave them out if asked for, and group frames of one scene.
+
+    Returns
+    -------
+    contradicting : int
+        How many frames contradict another.
+    dropped : list of str
+        The ids of those that are left out.
+    """
     rule = params.preprocess.contradictions
-    if spec.knows_subjects and rule == "keep":
-        return []
     store = open_store(folder, **params.preprocess.size)
     subjects, areas = store.index["subject"].to_numpy(), store.index["area"].to_numpy()
     with progress_bar("Frames compared", len(store.index)) as advance:
@@ -57,13 +68,18 @@ def _compare_frames(folder: Path, spec: Spec, params: Params) -> list[str]:
     pairs = find_similar(store.images, descriptors)
     if not spec.knows_subjects:
         subjects = cluster_frames(pairs, subjects)
-    is_dropped = np.zeros(len(areas), bool)
-    if rule != "keep":
-        is_dropped[contradictions(pairs, areas)[["first", "second"]].to_numpy().ravel()] = True
-    if rule == "drop_empty":
-        is_dropped &= areas == 0
+    ids = np.append(store.index["id"].to_numpy(dtype=object), "")
+    contradicts = ids[partners(contradictions(pairs, areas), len(areas))]
+    contradicting = contradicts != ""
+    is_dropped = {
+        "keep": np.zeros(len(areas), bool),
+        "drop_empty": contradicting & (areas == 0),
+        "drop_both": contradicting,
+    }[rule]
     if is_dropped.all():
         raise InputError(f"preprocess.contradictions: {rule} would leave no training frame")
+    if rule != "keep":
+        contradicts[:] = ""  # of every pair one frame at least has gone
     rows = np.flatnonzero(~is_dropped)
-    select_frames(folder, rows, subjects[rows])
-    return store.index["id"][is_dropped].tolist()
+    select_frames(folder, rows, subjects=subjects[rows], contradicts=contradicts[rows])
+    return int(contradicting.sum()), store.index["id"][is_dropped].tolist()

@@ -35,7 +35,7 @@ def run(params: Params, paths: Paths) -> str:
     frames = tables["none"]
     tuned = tune_nested(tables, folds, params.tune.rules)
     chosen = tuned.cutoffs
-    table = index[["id", "subject"]].assign(
+    table = index[["id", "subject", "contradicts"]].assign(
         fold=folds,
         dice=tuned.dice,
         true_area=frames.true_areas,

@@ -10,6 +10,7 @@ from pipeline.dataset.duplicates import (
     contradictions,
     describe_frames,
     find_similar,
+    partners,
 )
 
 
@@ -94,6 +95,12 @@ def test_cluster_frames_joins_pairs_and_splits_no_group(links, groups):
     # No more is merged than the links ask for.
     assert len(set(clusters)) >= len(set(groups)) - len(links)
     assert set(clusters) <= set(groups)
+
+
+def test_partners_are_those_of_the_first_pair():
+    pairs = pd.DataFrame({"first": [1, 0, 1], "second": [3, 1, 4]}, index=[2, 5, 7])
+    assert partners(pairs, 6).tolist() == [1, 3, -1, 1, 1, -1]
+    assert partners(pairs[:0], 2).tolist() == [-1, -1]
 
 
 def test_contradictions_are_pairs_of_which_one_is_empty():

@@ -185,6 +185,18 @@ def test_preprocess_leaves_contradictions_out(project, rule, left_out):
     run_well("folds")
 
 
+def test_preprocess_names_contradictions_and_tune_lists_them(project):
+    repeat_a_scene()
+    assert run_well("preprocess") == (
+        "data/processed: 6 training and 3 test frames;"
+        " 2 contradict another, pipeline audit shows them\n"
+    )
+    run_well("tune")
+    frames = pd.read_csv(PATHS.frame_scores, index_col="id", keep_default_na=False)
+    partners = frames["contradicts"]
+    assert partners[partners != ""].to_dict() == {"1_1": "2_2", "2_2": "1_1"}
+
+
 def test_preprocess_contradictions_alone_leave_nothing(project):
     for file in RAW.glob("train/*_[12].tif"):
         shutil.copy(RAW / "test/1.tif", file)
