@@ -128,6 +128,7 @@ class Train(Section):
     weight_decay: Rate | None
     presence_weight: Rate
     patience: Count | None
+    average_best: Count
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
     @field_validator("warmup_epochs")

@@ -215,6 +215,7 @@ def _settings(params: Params) -> Settings:
         weight_decay=train.weight_decay,
         presence_weight=train.presence_weight,
         patience=train.patience,
+        average_best=train.average_best,
     )
 
 

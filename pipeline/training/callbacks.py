@@ -14,6 +14,8 @@ from pipeline.training.checkpoint import Checkpoints
 
 STUCK_EPOCHS = 3
 
+Weights = list[np.ndarray]  # of `keras.Model.get_weights`
+
 
 @dataclass
 class Progress:
@@ -23,19 +25,25 @@ class Progress:
     ----------
     phase, epoch : int
         The phase that runs and how many of its epochs are done.
-    best : float
-        The best validation score of this phase: mean Dice at network size and probability 0.5.
+    kept : list of float
+        The best validation scores of this phase, best first: mean Dice at network size and
+        probability 0.5. Their weights lie beside.
     waited : int
-        Epochs since then.
+        Epochs since the best of them.
     history : list of dict
         The metrics of every epoch of all phases.
     """
 
     phase: int = 0
     epoch: int = 0
-    best: float = -math.inf
+    kept: list[float] = field(default_factory=list)
     waited: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """The best validation score of this phase."""
+        return self.kept[0]
 
 
 class MaskMetrics(keras.callbacks.Callback):
@@ -55,23 +63,27 @@ def _strip_output(logs: dict[str, float]) -> None:
         logs[name.replace("mask_", "")] = logs.pop(name)
 
 
-class BestEpoch(keras.callbacks.Callback):
-    """Keep the weights of the phase's best validation score, and stop after `patience` epochs.
+class BestEpochs(keras.callbacks.Callback):
+    """Keep the weights of the phase's best validation scores, and stop after `patience` epochs.
 
     Stands before Keras' SwapEMAWeights, so that it sees the averaged weights.
     """
 
-    def __init__(self, progress: Progress, weights: list[np.ndarray], patience: int | None) -> None:
+    def __init__(
+        self, progress: Progress, kept: list[Weights], count: int, patience: int | None
+    ) -> None:
         super().__init__()
-        self.progress, self.weights, self.patience = progress, weights, patience
+        self.progress, self.kept, self.count, self.patience = progress, kept, count, patience
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Compare this epoch's score."""
         score = float(logs["dice"])
-        self.progress.waited += 1
-        if score > self.progress.best:
-            self.progress.best, self.progress.waited = score, 0
-            self.weights[:] = self.model.get_weights()
+        rank = sum(score <= other for other in self.progress.kept)
+        self.progress.waited = self.progress.waited + 1 if rank else 0
+        if rank < self.count:
+            self.progress.kept.insert(rank, score)
+            self.kept.insert(rank, self.model.get_weights())
+            del self.progress.kept[self.count :], self.kept[self.count :]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Stop where nothing got better for long."""
@@ -151,23 +163,20 @@ def log_metrics(live: Live, logs: dict[str, float]) -> None:
 class SaveCheckpoint(keras.callbacks.Callback):
     """Save everything that the next epoch depends on. Stands last."""
 
-    def __init__(
-        self, progress: Progress, best_weights: list[np.ndarray], checkpoints: Checkpoints
-    ) -> None:
+    def __init__(self, progress: Progress, kept: list[Weights], checkpoints: Checkpoints) -> None:
         super().__init__()
-        self.progress, self.best_weights = progress, best_weights
-        self.checkpoints = checkpoints
+        self.progress, self.kept, self.checkpoints = progress, kept, checkpoints
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Save model, optimizer and best weights."""
         self.progress.epoch = epoch + 1
-        state = pack(self.model, self.best_weights)
+        state = pack(self.model, self.kept)
         self.checkpoints.save(len(self.progress.history), state, asdict(self.progress))
 
 
-def pack(model: keras.Model, best_weights: list[np.ndarray]) -> dict[str, np.ndarray]:
+def pack(model: keras.Model, kept: list[Weights]) -> dict[str, np.ndarray]:
     """Return everything that the next epoch depends on; random streams are model variables."""
-    state = pack_best(best_weights)
+    state = pack_kept(kept)
     for name, variables in _variables(model).items():
         state |= {f"{name}/{i}": variable.numpy() for i, variable in enumerate(variables)}
     return state
@@ -180,15 +189,28 @@ def unpack(model: keras.Model, state: dict[str, np.ndarray]) -> None:
             variable.assign(state[f"{name}/{i}"])
 
 
-def pack_best(best_weights: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what a finished training leaves."""
-    return {f"best/{i}": array for i, array in enumerate(best_weights)}
+def pack_kept(kept: list[Weights]) -> dict[str, np.ndarray]:
+    """Return the weights of the best epochs as named arrays."""
+    return {
+        f"kept/{rank}/{i}": array
+        for rank, weights in enumerate(kept)
+        for i, array in enumerate(weights)
+    }
 
 
-def best_of(state: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the best weights of a state; none of an empty one."""
-    count = sum(name.startswith("best/") for name in state)
-    return [state[f"best/{i}"] for i in range(count)]
+def kept_of(state: dict[str, np.ndarray]) -> list[Weights]:
+    """Return the weights of the best epochs, of a state of `pack` or `pack_kept`."""
+    kept: dict[int, dict[int, np.ndarray]] = {}
+    for name, array in state.items():
+        if name.startswith("kept/"):
+            rank, i = map(int, name.split("/")[1:])
+            kept.setdefault(rank, {})[i] = array
+    return [[kept[rank][i] for i in sorted(kept[rank])] for rank in sorted(kept)]
+
+
+def mean_weights(kept: list[Weights]) -> Weights:
+    """Return the mean of several networks' weights."""
+    return [np.mean(arrays, axis=0, dtype=np.float64) for arrays in zip(*kept, strict=True)]
 
 
 def _variables(model: keras.Model) -> dict[str, list]:

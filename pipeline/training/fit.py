@@ -12,15 +12,17 @@ from pipeline.dataset.batches import TrainingBatches, ValidationBatches
 from pipeline.models.losses import DiceOnPositives, EmptyShare, ForegroundShare, MeanDice
 from pipeline.runtime import jit_compile
 from pipeline.training.callbacks import (
-    BestEpoch,
+    BestEpochs,
     LogEpoch,
     MaskMetrics,
     Progress,
     SaveCheckpoint,
     Watch,
-    best_of,
+    Weights,
+    kept_of,
     log_metrics,
-    pack_best,
+    mean_weights,
+    pack_kept,
     unpack,
 )
 from pipeline.training.checkpoint import Checkpoints
@@ -49,6 +51,8 @@ class Settings(NamedTuple):
         Of the cross-entropy of the presence head, where the network has one, beside `loss`.
     patience : int or None
         Epochs without a better score after which a phase ends.
+    average_best : int
+        How many epochs' weights are averaged at the end of a phase.
     """
 
     loss: keras.losses.Loss
@@ -59,6 +63,7 @@ class Settings(NamedTuple):
     weight_decay: float | None = None
     presence_weight: float = 0.0
     patience: int | None = None
+    average_best: int = 1
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,9 @@ class Trainer:
         Returns
         -------
         model : keras.Model
-            With the weights of the last phase's best epoch.
+            With the weights of the last phase's best epoch, or the mean of its best ones'.
         progress : Progress
-            That epoch's score, and the metrics of every epoch.
+            The score of these, and the metrics of every epoch.
 
         Raises
         ------
@@ -121,11 +126,13 @@ class Trainer:
             if previous is not None:
                 carry_over(previous, model)
                 progress, state = Progress(phase=number, history=progress.history), {}
-            best_weights = best_of(state)
+            kept = kept_of(state)
+            freeze(model, phase.frozen)
+            self._compile(model, phase)
             if not self._is_over(phase, progress):
-                self._fit_phase(model, phase, progress, state, best_weights)
-            model.set_weights(best_weights)
-        self.checkpoints.finish(len(progress.history), pack_best(best_weights), asdict(progress))
+                self._fit_phase(model, phase, progress, state, kept)
+            self._settle(model, progress, kept)
+        self.checkpoints.finish(len(progress.history), pack_kept(kept), asdict(progress))
         return model, progress
 
     def _is_over(self, phase: Phase, progress: Progress) -> bool:
@@ -140,20 +147,18 @@ class Trainer:
         phase: Phase,
         progress: Progress,
         state: dict[str, np.ndarray],
-        best_weights: list[np.ndarray],
+        kept: list[Weights],
     ) -> None:
-        freeze(model, phase.frozen)
-        self._compile(model, phase)
         if state:
             unpack(model, state)
         self.training.epoch, self.training.scale = len(progress.history), phase.scale
         callbacks = [
             MaskMetrics(),
             keras.callbacks.ProgbarLogger(),  # so early that its line ends before ours begins
-            BestEpoch(progress, best_weights, self.settings.patience),
+            BestEpochs(progress, kept, self.settings.average_best, self.settings.patience),
             Watch(progress, len(self.training) * self.training.batch_size, phase.epochs),
             LogEpoch(progress, self.live),
-            SaveCheckpoint(progress, best_weights, self.checkpoints),
+            SaveCheckpoint(progress, kept, self.checkpoints),
         ]
         if self.settings.ema is not None:
             callbacks.insert(3, keras.callbacks.SwapEMAWeights())
@@ -166,6 +171,21 @@ class Trainer:
             # The batches shuffle themselves, in an order that a resumed run finds again.
             shuffle=False,
         )
+
+    def _settle(self, model: keras.Model, progress: Progress, kept: list[Weights]) -> None:
+        """Leave the model with the best epoch's weights, or with the mean of several if better."""
+        if len(kept) > 1:
+            model.set_weights(mean_weights(kept))
+            callbacks = [MaskMetrics()]
+            logs = model.evaluate(self.validation, callbacks=callbacks, verbose=0, return_dict=True)
+            print(
+                f"mean weights of the best {len(kept)} epochs: validation Dice {logs['dice']:.4f},"
+                f" the best epoch's {progress.best:.4f}"
+            )
+            if logs["dice"] > progress.best:
+                progress.kept[0], kept[0] = float(logs["dice"]), model.get_weights()
+            del progress.kept[1:], kept[1:]
+        model.set_weights(kept[0])
 
     def _compile(self, model: keras.Model, phase: Phase) -> None:
         steps, settings = len(self.training), self.settings

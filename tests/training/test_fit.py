@@ -1,5 +1,6 @@
 """A training that is killed and goes on ends with the bits of one that is not."""
 
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.models.losses import DiceCrossEntropyLoss
-from pipeline.training.callbacks import Watch
+from pipeline.training.callbacks import BestEpochs, Progress, Watch, mean_weights
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.phases import Phase, carry_over, freeze
 
@@ -113,8 +114,35 @@ def test_fit_stops_early_after_patience(tmp_path):
 
 
 def test_fit_keeps_the_weights_of_the_best_epoch(tmp_path):
-    _, score, log = train(tmp_path, phases=[Phase(2, 6, 3e-2)], ema=None)
+    _, score, log = train(tmp_path, phases=[Phase(2, 6, 0.3)], ema=None, average_best=1)
     assert score == max(float(value) for value in log[1:])
+
+
+def test_fit_takes_the_mean_of_the_best_epochs_where_it_is_better(tmp_path, capsys):
+    _, score, log = train(tmp_path, phases=[Phase(2, 6, 0.3)], ema=None, average_best=3)
+    best = max(float(value) for value in log[1:])
+    said = capsys.readouterr().out
+    mean = float(re.search(r"mean weights of the best 3 epochs: validation Dice (\S+),", said)[1])
+    assert score == pytest.approx(max(best, mean), abs=1e-4)
+
+
+def test_best_epochs_keeps_scores_and_weights_in_order():
+    class Model:
+        def get_weights(self):
+            return [np.array(float(self.epoch))]
+
+    progress, kept = Progress(), []
+    callback = BestEpochs(progress, kept, 2, patience=None)
+    callback.set_model(Model())
+    waited = []
+    for epoch, score in enumerate([0.2, 0.5, 0.1, 0.5, 0.3]):
+        callback.model.epoch = epoch
+        callback.on_test_end({"dice": score})
+        waited.append(progress.waited)
+    assert progress.kept == [0.5, 0.5]
+    assert [weights[0] for weights in kept] == [1, 3]  # of equal scores the first stands first
+    assert waited == [0, 0, 1, 2, 3]
+    assert mean_weights(kept) == [2]
 
 
 def test_fit_stuck_on_empty_says_so(tmp_path, capsys):
@@ -131,7 +159,7 @@ def train_with_presence(folder, **changes):
 
 
 def test_fit_with_a_presence_head_logs_and_compares_the_mask(tmp_path):
-    _, score, log = train_with_presence(tmp_path, phases=[Phase(2, 3, 1e-2)])
+    _, score, log = train_with_presence(tmp_path, phases=[Phase(2, 3, 0.3)], average_best=1)
     assert score == max(float(value) for value in log[1:])
     metrics = tmp_path / "live" / "plots" / "metrics"
     for name in ("train/dice", "train/presence_loss", "val/presence_loss", "val/mask_loss"):

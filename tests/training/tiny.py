@@ -21,7 +21,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
 
-PHASES = [Phase(4, 2, 1e-2, ["encoder"]), Phase(2, 3, 1e-2)]
+PHASES = [Phase(4, 2, 0.2, ["encoder"]), Phase(2, 3, 0.2)]
 
 
 def build(final_stride):
@@ -52,7 +52,7 @@ def train(folder, *, phases=PHASES, fingerprint="same", network=build, presence=
     checkpoints = Checkpoints(folder / "checkpoints", fingerprint)
     checkpoints.prepare()
     options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5}
-    options |= {"weight_decay": 0.01, **changes}
+    options |= {"weight_decay": 0.01, "average_best": 2, **changes}
     with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
         trainer = Trainer(
             TrainingBatches(
