@@ -177,10 +177,16 @@ class Params(Section):
 
     @field_validator("train")
     @classmethod
-    def _stages_are_of_the_fcn(cls, value: Train, info: ValidationInfo) -> Train:
+    def _suits_the_network(cls, value: Train, info: ValidationInfo) -> Train:
         model = info.data.get("model")  # absent where it is at fault itself
-        if model is not None and value.earlier_stages and model.architecture != "fcn":
+        if model is None:
+            return value
+        if value.earlier_stages and model.architecture != "fcn":
             raise ValueError(f"earlier_stages: expected [] for architecture {model.architecture}")
+        if value.encoder_rate < 1 and model.encoder not in ("vgg16", "vgg19"):
+            raise ValueError(
+                f"encoder_rate: expected 1.0 for encoder {model.encoder}, got {value.encoder_rate}"
+            )
         return value
 
     @field_validator("predict")

@@ -14,7 +14,8 @@ def start_keras() -> None:
     """Import Keras and find its devices, without TensorFlow's notes on the screen.
 
     TensorFlow prints them before it looks at ``TF_CPP_MIN_LOG_LEVEL``. Where the start fails they
-    are shown.
+    are shown. On a GPU operations that give the same bits every time are asked for, unless
+    ``TF_DETERMINISTIC_OPS=0`` is set; on a processor they do in any case.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -22,6 +23,8 @@ def start_keras() -> None:
         import keras
 
         keras.distribution.list_devices()
+    if has_gpu():
+        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
 
 
 @contextmanager

@@ -6,11 +6,13 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.inference.views import VIEWS
+from pipeline.masks.shapes import SHAPE_PRIORS
 from pipeline.masks.tuning import RULES
-from pipeline.params import RuleName, ViewName, load_params, possible_views
+from pipeline.params import PriorName, RuleName, ViewName, load_params, possible_views
 from pipeline.stages.init import render_params
 from pipeline.validation import read_yaml
 
+STAGE = {"final_stride": 32, "epochs": 2, "learning_rate": 1e-4, "frozen": []}
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
 
@@ -167,6 +169,28 @@ def test_load_params_two_faults_are_both_named(tmp_path):
     )
 
 
-def test_load_params_knows_every_rule_and_view():
+def test_load_params_knows_every_rule_view_and_prior():
     assert get_args(RuleName) == RULES
+    assert ("none", *get_args(PriorName)) == SHAPE_PRIORS
     assert set(get_args(ViewName)) == set(VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"train__earlier_stages": [STAGE], "model__architecture": "unet"},
+            "train: earlier_stages: expected [] for architecture unet",
+        ),
+        (
+            {
+                "train__encoder_rate": 0.1,
+                "model__architecture": "fpn",
+                "model__encoder": "resnet34",
+            },
+            "train: encoder_rate: expected 1.0 for encoder resnet34, got 0.1",
+        ),
+    ],
+)
+def test_load_params_training_that_the_network_cannot_have_is_refused(tmp_path, changes, expected):
+    assert fault_of(tmp_path, **changes) == expected

@@ -195,8 +195,22 @@ def test_dvc_exp_run_sets_parameters_and_keeps_the_experiment(clone):
     losses = clone / "reports/training/fold0/plots/metrics/train/loss.tsv"
     assert len(losses.read_text().splitlines()) == 3  # a header and two epochs
     assert run(clone, "dvc exp list --name-only").split() == ["narrow"]
+    changed = json.loads(run(clone, "dvc metrics diff --json"))
+    assert "diff" in changed["reports/training/fold0/metrics.json"]["val.loss"]
     run(clone, "git reset -q --hard")
     run(clone, "dvc checkout --quiet")
+
+
+def test_training_anew_gives_the_same_bytes(clone):
+    artefacts = [
+        clone / path for path in ("data/oof/fold1.npy", "data/predictions/test.npy", SUBMISSION)
+    ]
+    before = [path.read_bytes() for path in artefacts]
+    for path in artefacts:
+        path.unlink()
+    for command in ("train --fold all --restart", "tune", "predict --fold all", "submit"):
+        run(clone, f"pipeline {command}")
+    assert [path.read_bytes() for path in artefacts] == before
 
 
 # What dvc.yaml says, by reading it
