@@ -1,9 +1,9 @@
 """What each ingredient gains: nested out-of-fold score, and score on the held-out test frames.
 
 Works in a project whose `dvc repro` is finished and whose test masks are known, such as the
-embedded sample's or usgra-seg's. Rows build on each other up to the views; out of fold a frame has
-one model, so the ensemble of all folds shows on the test frames alone, where the rows above it are
-the mean of the single models.
+embedded sample's or usgra-seg's. Rows with a plus build on each other; out of fold a frame has one
+model, so the ensemble of all folds shows on the test frames alone, where the rows above it are the
+mean of the single models.
 
     python benchmarks/ingredients.py [PROJECT]
 """
@@ -21,8 +21,9 @@ from pipeline.dataset.predictions import mean_predictions, pack_predictions, pre
 from pipeline.dataset.store import open_store
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
-from pipeline.masks.evaluation import bootstrap_interval, evaluate_nested, fold_weights
-from pipeline.masks.tuning import Frames, evaluate_cutoffs, tune_cutoffs
+from pipeline.masks.evaluation import bootstrap_interval, tune_nested
+from pipeline.masks.shapes import make_shape_prior
+from pipeline.masks.tuning import Frames, evaluate_cutoffs
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
 from pipeline.runtime import start_keras
@@ -47,12 +48,25 @@ def predict(model, images, views, batch_size: int) -> np.ndarray:
     )
 
 
-def tabulate(predictions: np.ndarray, index: pd.DataFrame) -> Frames:
-    """List the pieces of maps beside the true masks."""
-    rows = zip(predictions, index.itertuples(), strict=True)
-    return tabulate_frames(
-        (Predicted(*one.item(), (row.height, row.width), row.rle) for one, row in rows),
-        len(index),
+def tabulate(predictions: np.ndarray, index: pd.DataFrame, reshape=None) -> Frames:
+    """List the pieces of maps beside the true masks; `reshape` holds each frame's shape prior."""
+    reshape = reshape or [lambda prob_map: prob_map] * len(index)
+
+    def predicted():
+        for one, row, prior in zip(predictions, index.itertuples(), reshape, strict=True):
+            prob_map, presence = one.item()
+            yield Predicted(prior(prob_map), presence, (row.height, row.width), row.rle)
+
+    return tabulate_frames(predicted(), len(index))
+
+
+def tabulate_prior(name, oof, train, folds, tests, index) -> tuple[Frames, list[Frames]]:
+    """Return the tables under a shape prior that never sees the masks of the frame's own fold."""
+    without = {fold: make_shape_prior(name, train[folds != fold]) for fold in np.unique(folds)}
+    of_all = [make_shape_prior(name, train)] * len(index)
+    return (
+        tabulate(oof, train, [without[fold] for fold in folds]),
+        [tabulate(one, index, of_all) for one in tests],
     )
 
 
@@ -67,14 +81,13 @@ def truth_of_test(params: Params, paths: Paths, index: pd.DataFrame) -> pd.DataF
 
 def score(oof: Frames, folds: np.ndarray, tests: list[Frames], rules) -> tuple[np.ndarray, float]:
     """Return nested Dice per frame, and the mean over test frames and models."""
-    if rules is None:
-        half = Cutoffs(128)
-        cutoffs, by_fold = half, dict.fromkeys(np.unique(folds).tolist(), half)
-    else:
-        cutoffs, *others = tune_cutoffs(oof, fold_weights(folds), rules)
-        by_fold = dict(zip(np.unique(folds).tolist(), others, strict=True))
-    test = np.mean([evaluate_cutoffs(frames, cutoffs)[0].mean() for frames in tests])
-    return evaluate_nested(oof, folds, by_fold)[0], float(test)
+    tuned = tune_nested({"none": oof}, folds, rules)
+    return tuned.dice, mean_over_models(tests, tuned.cutoffs)
+
+
+def mean_over_models(tests: list[Frames], cutoffs: Cutoffs) -> float:
+    """Return the mean Dice over test frames and models."""
+    return float(np.mean([evaluate_cutoffs(frames, cutoffs)[0].mean() for frames in tests]))
 
 
 def main() -> None:
@@ -102,13 +115,21 @@ def main() -> None:
             tests[name].append(predict(model, test.images[:], views, batch_size))
     models = len(tests["views"])
     mean = mean_predictions(tests["views"], [1 / models] * models)
+    maps = oof["identity"], train.index, folds, tests["identity"], index
+    priors = {name: tabulate_prior(name, *maps) for name in ("ellipse", "components")}
     oof = {name: tabulate(predictions, train.index) for name, predictions in oof.items()}
     single = {name: [tabulate(one, index) for one in members] for name, members in tests.items()}
 
-    rows = {"0.5": score(oof["identity"], folds, single["identity"], None)}
+    half = Cutoffs(128)
+    at_half = evaluate_cutoffs(oof["identity"], half)[0]
+    rows = {"0.5": (at_half, mean_over_models(single["identity"], half))}
     for name, rules in STEPS.items():
         rows[name] = score(oof["identity"], folds, single["identity"], rules)
     configured = params.tune.rules
+    for name, (of_train, of_test) in priors.items():
+        rows[f"threshold, area on shape prior {name}"] = score(
+            of_train, folds, of_test, ["min_area"]
+        )
     name = f"{', '.join(['threshold', *configured])} + views {', '.join(params.predict.views)}"
     rows[name] = score(oof["views"], folds, single["views"], configured)
     of_all = [tabulate(mean, index)]

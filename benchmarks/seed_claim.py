@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 from pipeline.competitions.spec import known_specs
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.report.comparison import summarise
+from pipeline.report.comparison import draw_curves, summarise
 from pipeline.runtime import start_keras
 
 RESULTS = Path(__file__).parent / "results"
@@ -94,8 +94,10 @@ def prepare(task, data, folder):
     return params, paths
 
 
-def claim(curves, task):
-    """Print the table and whether the claim holds: mean Dice of FCN-2s minus that of FCN-8s."""
+def claim(task):
+    """Draw the curves, print their table, and whether the claim holds: FCN-2s minus FCN-8s."""
+    curves = pd.read_csv(RESULTS / f"seed_claim_{task}.csv")
+    draw_curves(curves).savefig(RESULTS / f"seed_claim_{task}.png", dpi=90)
     print(f"\n{task}\n{summarise(curves, epochs=SHOWN)}")
     runs = curves.set_index(["seed", "fold", "epoch"])
     both = [runs[runs["experiment"] == name]["dice"] for name in ("FCN-2s", "FCN-8s")]
@@ -119,7 +121,7 @@ def main():
     options = parser.parse_args()
     if options.summary:
         for task in options.task or TASKS:
-            claim(pd.read_csv(RESULTS / f"seed_claim_{task}.csv"), task)
+            claim(task)
         return
     if not options.data or not Path(options.data).is_dir():
         sys.exit("needs the usgra-seg frames: --data FOLDER or the variable USGRA_SEG")
@@ -138,9 +140,8 @@ def main():
             YAML().dump({"folds": [0, 1], "seeds": seeds, "experiments": experiments}, plan)
             minutes = (deadline - time.monotonic()) / 60
             compare.run(params, paths, plan, minutes=max(0.0, minutes))
-        for suffix in (".csv", ".png"):
-            shutil.copy(plan.with_suffix(suffix), result.with_suffix(suffix))
-        claim(pd.read_csv(result), task)
+        shutil.copy(plan.with_suffix(".csv"), result)
+        claim(task)
 
 
 if __name__ == "__main__":
