@@ -27,7 +27,7 @@ from pipeline.runtime import start_keras
 
 RESULT = Path(__file__).parent / "results" / "time_to_dice.csv"
 BASELINE = "defaults"
-EPOCHS = 15
+EPOCHS = 8
 
 
 def stages_before(stage: dict, epochs: int) -> dict:
@@ -40,14 +40,12 @@ CHANGES = {
     BASELINE: {},
     "batch 8": {"batch_size": 8},
     "batch 32": {"batch_size": 32},
-    "rate 1e-4": {"learning_rate": 1e-4},
     "rate 1e-3": {"learning_rate": 1e-3},
-    "encoder at a tenth": {"encoder_rate": 0.1},
-    "encoder frozen at first": stages_before({"frozen": ["encoder"]}, 3),
-    "half size at first": stages_before({"scale": 0.5}, 5),
+    "decoder at 1e-3": {"learning_rate": 1e-3, "encoder_rate": 0.3},
+    "encoder frozen at first": stages_before({"frozen": ["encoder"]}, 2),
+    "half size at first": stages_before({"scale": 0.5}, 3),
     "average of weights": {"ema": 0.9},
     "weight decay": {"weight_decay": 0.05},
-    "no warm-up": {"warmup_epochs": 0},
 }
 
 

@@ -3,16 +3,18 @@
 Both run the same network (VGG-16, FCN-2s, 64 channels wide), batch and precision (bfloat16 where
 the processor has it; autocast and channels-last in PyTorch), each in a process of its own, in
 turns: the ratios are medians over rounds. Beside them stand the peak of a large matrix product in
-the same precision, and the whole of a training (batches, augmentation, metrics, logging) against
-its bare step. Validation and checkpoints are outside of a training's images per second.
+the same precision, ours with memory in huge pages (an environment variable of the C library), and
+the whole of a training (batches, augmentation, metrics, logging) against its bare step. Validation
+and checkpoints are outside of a training's images per second.
 
     pip install -e .[bench]
-    python benchmarks/training.py [--height 96 --width 128 --batch 16] [--rounds 5]
+    python benchmarks/training.py [--rounds 5]
 """
 
 import argparse
 import contextlib
 import io
+import os
 import re
 import statistics
 import subprocess
@@ -23,8 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-STEPS = 4
+SIZES = {"96x128": 16, "416x576": 4}  # batch
+STEPS = {"96x128": 4, "416x576": 1}  # timed at once
 PEAK_SIZE = 4096
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 def make_keras(height, width, batch):
@@ -41,7 +45,13 @@ def make_keras(height, width, batch):
     keras.config.set_dtype_policy(runtime.choose_precision("auto"))
     model = build_fcn()
     adam = make_optimizer(
-        steps=1000, warmup_steps=10, learning_rate=1e-4, encoder_rate=1.0, clip_norm=None, ema=None
+        steps=1000,
+        warmup_steps=10,
+        learning_rate=1e-4,
+        encoder_rate=1.0,
+        clip_norm=None,
+        ema=None,
+        weight_decay=None,
     )
     model.compile(adam, DiceCrossEntropyLoss(), jit_compile=runtime.jit_compile())
     frames, masks = make_batch(height, width, batch)
@@ -201,12 +211,14 @@ def serve(make, height, width, batch):
 class Worker:
     """One framework in a process of its own."""
 
-    def __init__(self, name, options):
-        command = [sys.executable, __file__, "--worker", name]
-        for key in ("height", "width", "batch"):
-            command += [f"--{key}", str(getattr(options, key))]
+    def __init__(self, name, size, environment=None):
+        command = [sys.executable, __file__, "--worker", name, "--size", size]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | (environment or {}),
         )
 
     def read(self, word):
@@ -216,7 +228,7 @@ class Worker:
                 return float(line.split()[1])
         sys.exit("a worker stopped; its error stands above")
 
-    def time(self, piece, steps=STEPS):
+    def time(self, piece, steps=1):
         """Return the seconds per step."""
         print(piece, steps, file=self.process.stdin, flush=True)
         return self.read("seconds")
@@ -225,60 +237,71 @@ class Worker:
 def main():
     """Read the options; serve as a worker or report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--height", type=int, default=96)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--worker", choices=["keras", "torch"], help=argparse.SUPPRESS)
+    parser.add_argument("--size", choices=list(SIZES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
+        height, width = map(int, options.size.split("x"))
         make = make_keras if options.worker == "keras" else make_torch
-        serve(make, options.height, options.width, options.batch)
+        serve(make, height, width, SIZES[options.size])
         return
     try:
         import torch  # noqa: F401
     except ImportError:
         sys.exit("needs the extra [bench]: pip install -e .[bench]")
-    report(options)
+    figures = {}
+    for size in reversed(SIZES):
+        suffix = "" if size == next(iter(SIZES)) else f"_{size}"
+        figures |= {f"{name}{suffix}": value for name, value in report(size, options.rounds)}
+    for name, value in figures.items():
+        print(f"{name}: {value:.2f}")
 
 
-def report(options):
-    """Time both in turns and print the figures."""
-    ours, torch = Worker("keras", options), Worker("torch", options)
-    operations = ours.read("operations")
-    for worker in (ours, torch):
-        for piece in ("train", "infer"):
-            worker.time(piece, 1)  # builds and warms up
-    rounds = []
-    for _ in range(options.rounds):
-        rounds.append(
-            {
-                "ours train": ours.time("train"),
-                "torch train": torch.time("train"),
-                "ours infer": ours.time("infer"),
-                "torch infer": torch.time("infer"),
-                "peak": ours.time("peak"),
-                "pipeline": ours.time("pipeline", 1),
-            }
-        )
-    print(f"{options.height}x{options.width}, batch {options.batch}, {options.rounds} rounds")
-    for name in rounds[0]:
-        if name != "peak":
-            rate = options.batch / statistics.median(entry[name] for entry in rounds)
-            print(f"{name:12} {rate:8.1f} images/s")
-    peak = 2 * PEAK_SIZE**3 / statistics.median(entry["peak"] for entry in rounds)
-    print(f"{'peak':12} {peak / 1e9:8.1f} Gflop/s")
+def report(size, rounds):
+    """Time all in turns, print the rates and return the figures."""
+    workers = {
+        "ours": Worker("keras", size),
+        "ours, huge pages": Worker("keras", size, HUGE_PAGES),
+        "torch": Worker("torch", size),
+    }
+    operations = workers["ours"].read("operations")
+    steps, batch = STEPS[size], SIZES[size]
+    measured = []
+    for number in range(rounds + 1):  # the first one builds and warms up
+        seconds = {
+            (name, piece): worker.time(piece, steps if number else 1)
+            for piece in ("train", "infer")
+            for name, worker in workers.items()
+        }
+        seconds["peak"] = workers["ours"].time("peak")
+        if size == next(iter(SIZES)):
+            seconds["ours", "whole training"] = workers["ours"].time("pipeline")
+        measured.append(seconds)
+    for worker in workers.values():
+        worker.process.kill()
+    del measured[0]
+
+    print(f"{size}, batch {batch}, {rounds} rounds")
+    for key in measured[0]:
+        if key != "peak":
+            rate = batch / statistics.median(seconds[key] for seconds in measured)
+            print(f"{', '.join(key):24} {rate:8.1f} images/s")
+    peak = 2 * PEAK_SIZE**3 / statistics.median(seconds["peak"] for seconds in measured)
+    print(f"{'peak':24} {peak / 1e9:8.1f} Gflop/s")
 
     def ratio(one, other):
-        return statistics.median(entry[one] / entry[other] for entry in rounds)
+        return statistics.median(seconds[one] / seconds[other] for seconds in measured)
 
     # A training step costs three forward passes: forward, and backward to inputs and to kernels.
-    step = 3 * operations * options.batch / (2 * PEAK_SIZE**3)
-    share = statistics.median(step * entry["peak"] / entry["ours train"] for entry in rounds)
-    print(f"train_vs_pytorch: {ratio('torch train', 'ours train'):.2f}")
-    print(f"infer_vs_pytorch: {ratio('torch infer', 'ours infer'):.2f}")
-    print(f"share_of_peak: {share:.2f}")
-    print(f"pipeline_vs_bare_step: {ratio('ours train', 'pipeline'):.2f}")
+    in_peaks = 3 * operations * batch / (2 * PEAK_SIZE**3)
+    ours = "ours", "train"
+    yield "train_vs_pytorch", ratio(("torch", "train"), ours)
+    yield "infer_vs_pytorch", ratio(("torch", "infer"), ("ours", "infer"))
+    yield "share_of_peak", in_peaks * ratio("peak", ours)
+    yield "huge_pages", ratio(ours, ("ours, huge pages", "train"))
+    if ("ours", "whole training") in measured[0]:
+        yield "pipeline_vs_bare_step", ratio(ours, ("ours", "whole training"))
 
 
 if __name__ == "__main__":
