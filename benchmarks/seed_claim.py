@@ -7,6 +7,7 @@ and vessel. Two to four hours on two processor cores with bfloat16; a run that i
 where it was, and the curves of finished trainings stay in benchmarks/results/.
 
     python benchmarks/seed_claim.py --data FOLDER_OF_USGRA_SEG [--task nerve] [--minutes 30]
+    python benchmarks/seed_claim.py --only NAME   # one experiment, where its code changed
     python benchmarks/seed_claim.py --summary     # of the curves that lie there, without training
 
 FOLDER may also stand in the environment variable USGRA_SEG.
@@ -56,11 +57,11 @@ DECIDING = {
     "FCN-8s": fcn(8),
     "FCN-2s": fcn(2),
     "FCN-2s wide": fcn(2, width=64),
+    "FCN-2s wide 3x3 norm": fcn(2, width=64, refine=True, batch_norm=True),
     "U-Net": {"model": {"architecture": "unet"}},
 }
 EXPERIMENTS = {
     **DECIDING,
-    "FCN-2s wide 3x3 norm": fcn(2, width=64, refine=True, batch_norm=True),
     "FCN-2s wide 3x3": fcn(2, width=64, refine=True),
     "FCN-2s staged": staged(2),
     "FCN-8s staged": staged(8),
@@ -116,6 +117,9 @@ def main():
     parser.add_argument(
         "--minutes", type=float, default=600, help="per task; start no training after"
     )
+    parser.add_argument(
+        "--only", choices=list(EXPERIMENTS), help="train this one anew, on three seeds"
+    )
     parser.add_argument("--work", type=Path, default=Path(".seed_claim"))
     parser.add_argument("--summary", action="store_true", help="train nothing")
     options = parser.parse_args()
@@ -136,7 +140,8 @@ def main():
         if result.exists():
             shutil.copy(result, plan.with_suffix(".csv"))
         deadline = time.monotonic() + 60 * options.minutes
-        for experiments, seeds in PLANS:
+        plans = [({options.only: EXPERIMENTS[options.only]}, [1, 2, 3])] if options.only else PLANS
+        for experiments, seeds in plans:
             YAML().dump({"folds": [0, 1], "seeds": seeds, "experiments": experiments}, plan)
             minutes = (deadline - time.monotonic()) / 60
             compare.run(params, paths, plan, minutes=max(0.0, minutes))
