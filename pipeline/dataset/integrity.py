@@ -51,31 +51,19 @@ def list_frames(
     frames : dict of str to Frame
         By id, in the natural order.
     findings : list of Finding
-        Folders without files, ids that several files have, and partners that are missing.
+        Folders without files, and partners that are missing.
     """
-    sides = {"image": images, "mask": masks}
-    files: dict[str, dict[str, Path]] = {"image": {}, "mask": {}}
-    findings: list[Finding] = []
-    for side, pattern in sides.items():
-        if pattern is None:
-            continue
-        found = find_files(data_dir, pattern, ids_like=images)
-        if not found:
-            folder = data_dir / FilePattern(pattern).folder
-            findings.append(Finding(folder, f"no {side}s", pattern, "none"))
-        for frame_id, (first, *others) in found.items():
-            files[side][frame_id] = first
-            findings += [
-                Finding(other, "id twice", f"one file {frame_id}", f"{first} too")
-                for other in others
-            ]
-    ids = sorted({*files["image"], *files["mask"]}, key=lambda key: (natural_key(key), key))
-    frames = {
-        frame_id: Frame(
-            files["image"].get(frame_id), files["mask"].get(frame_id), (table or {}).get(frame_id)
-        )
-        for frame_id in ids
-    }
+    image_files = find_files(data_dir, images)
+    mask_files = find_files(data_dir, masks, ids_like=images) if masks is not None else {}
+    table = table or {}
+    ids = sorted({*image_files, *mask_files}, key=lambda key: (natural_key(key), key))
+    frames = {key: Frame(image_files.get(key), mask_files.get(key), table.get(key)) for key in ids}
+    sides = (("images", images, image_files), ("masks", masks, mask_files))
+    findings = [
+        Finding(data_dir / FilePattern(pattern).folder, f"no {side}", pattern, "none")
+        for side, pattern, files in sides
+        if pattern is not None and not files
+    ]
     if masks is not None:
         findings += _find_lonely(frames, images, masks)
     return frames, findings

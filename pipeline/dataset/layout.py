@@ -82,40 +82,34 @@ def _runs(text: str) -> list[str]:
     return re.findall(r"[0-9]+|[^0-9]+", text)
 
 
-def find_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, list[Path]]:
-    """Find every file that fits a pattern, by its id, in the natural order of ids.
+def find_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
+    """Return path by id for every file that fits a pattern, in the natural order of ids.
 
     The placeholders stand in an id in the order of the pattern `ids_like`: masks may lie in
-    ``{frame}/{subject}.tif`` and still pair with ``{subject}_{frame}.tif``.
-
-    Returns
-    -------
-    dict of str to list of Path
-        Several paths where several files have one id; nothing where the folder is missing.
+    ``{frame}/{subject}.tif`` and still pair with ``{subject}_{frame}.tif``. No two files have one
+    id, as {id} alone may hold the underscore that joins them. Nothing is found where the folder
+    is missing.
     """
     pattern = FilePattern(text)
     names = FilePattern(ids_like or text).names
-    found: dict[str, list[Path]] = {}
-    for path in sorted(data_dir.glob("*".join(map(escape, re.split(r"\{\w+\}", text))))):
+    found: dict[str, Path] = {}
+    for path in data_dir.glob("*".join(map(escape, re.split(r"\{\w+\}", text)))):
         values = pattern.match(path.relative_to(data_dir).as_posix())
         if values is not None:
-            found.setdefault("_".join(values[name] for name in names), []).append(path)
-    # "1" and "01" count the same: the text decides then.
+            found["_".join(values[name] for name in names)] = path
+    # "1" and "01" count the same: the text decides then, not the order on the disk.
     return {key: found[key] for key in sorted(found, key=lambda key: (natural_key(key), key))}
 
 
 def _list_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
-    """Return path by id as `find_files` finds them; InputError where not every id has its own."""
+    """Return what `find_files` finds; InputError where that is nothing."""
     folder = data_dir / FilePattern(text).folder
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected files {text} in {data_dir}")
     found = find_files(data_dir, text, ids_like=ids_like)
     if not found:
         raise InputError(f"{folder}: expected files {text} in {data_dir}, got none")
-    for frame_id, paths in found.items():
-        if len(paths) > 1:
-            raise InputError(f"{paths[1]}: same id {frame_id} as {paths[0]}")
-    return {frame_id: path for frame_id, (path,) in found.items()}
+    return found
 
 
 def _check_pairs(
