@@ -80,6 +80,15 @@ def init(competition: str, data: str | None, device: str | None, network: str | 
 
 
 @main.command()
+@click.option("--force", is_flag=True, help="Replace what lies in data_dir.")
+def download(force: bool) -> None:
+    """Get the raw files from Kaggle, or from the archive that the spec names."""
+    from pipeline.stages import download as stage
+
+    click.echo(stage.run(*_project(), force=force))
+
+
+@main.command()
 def sample() -> None:
     """Make the embedded data set."""
     from pipeline.stages import sample as stage
@@ -226,10 +235,11 @@ def ledger(update: bool) -> None:
 @main.command()
 @click.option("--pictures", type=click.IntRange(min=0), default=50, show_default=True)
 def audit(pictures: int) -> None:
-    """Look for frames of one scene, contradicting masks and leaks."""
+    """Check the raw files; look for frames of one scene and for leaks."""
     from pipeline.stages import audit as stage
 
-    click.echo(stage.run(*_project(), pictures=pictures))
+    for found in stage.run(*_project(), pictures=pictures):
+        click.echo(found)
 
 
 @main.command()

@@ -88,8 +88,13 @@ class Paths:
 
     @property
     def audit(self) -> Path:
-        """Pairs of frames of one scene, as a table and pictures."""
+        """Faults of the raw files, and pairs of frames of one scene, as tables and pictures."""
         return self.root / "reports" / "audit"
+
+    @property
+    def raw_faults(self) -> Path:
+        """Table of what is wrong with the raw files."""
+        return self.audit / "files.csv"
 
     @property
     def view_gains(self) -> Path:

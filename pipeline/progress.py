@@ -4,12 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show `description` and yield ``advance(count=1)``, which may be called from any thread."""
+def progress_bar(description: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """Show `description` and yield ``advance(count=1)``, which may be called from any thread.
+
+    A `total` of None is one that is not known.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -24,3 +35,19 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[..., None]]:
             progress.advance(task, count)
 
         yield advance
+
+
+@contextmanager
+def download_bar(description: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show `description` and yield ``show(done, total)`` in bytes; the total may be None."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

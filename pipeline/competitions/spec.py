@@ -101,6 +101,14 @@ class SubmissionFormat(Section):
     ids: Literal["integer", "name"] = "name"
 
 
+class Archive(Section):
+    """Where a data set's files can be had without an account."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    folder: str = ""
+
+
 class Preset(Section):
     """Parameters that `pipeline init` writes for one kind of device."""
 
@@ -128,7 +136,9 @@ class Spec(Section):
     test: str
     truth: str | None = None
     sample_submission: str | None = None
+    mask_table: str | None = None
     kaggle: str | None = None
+    archive: Archive | None = None
     foreground: Foreground
     frames_per_subject: Annotated[int, Field(ge=1)] = 1
     metric: Literal["mean_dice"] = "mean_dice"

@@ -41,6 +41,10 @@ _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLe
 _set_log_level(0)  # silent; the function moved in OpenCV 4.13
 
 
+class UnsuitableImageError(InputError):
+    """A sound file of pixels that are not those of one 8-bit image."""
+
+
 def decode_file(path: Path) -> np.ndarray:
     """Decode one image file.
 
@@ -60,7 +64,8 @@ def decode_file(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        The file is missing, damaged, cut off, no such image, or has more than 8 bits.
+        The file is missing, damaged, cut off or no such image. `UnsuitableImageError`: it is
+        sound, but has more than 8 bits, several frames or channels of another kind.
     """
     try:
         data = path.read_bytes()
@@ -86,7 +91,7 @@ def _decode_tiff(path: Path, data: bytes) -> np.ndarray:
     if image is None:
         raise _refusal(path, "a TIFF that is damaged, cut off or of a kind OpenCV can't read")
     if image.dtype != np.uint8:
-        raise _refusal(path, f"{image.dtype} pixels")
+        raise _refusal(path, f"{image.dtype} pixels", UnsuitableImageError)
     return image if image.ndim == 2 else np.ascontiguousarray(image[..., 2::-1])  # BGR or BGRA
 
 
@@ -131,7 +136,7 @@ def _decode_with_pillow(path: Path, data: bytes, reader: type[ImageFile]) -> np.
     try:
         with reader(io.BytesIO(data)) as image:
             if came := _unsuitable(image, data):
-                raise _refusal(path, came)
+                raise _refusal(path, came, UnsuitableImageError)
             if image.mode == "1":
                 return np.array(image.convert("L"))
             # A palette by way of RGBA: straight to RGB, Pillow warns about its transparency.
@@ -159,5 +164,5 @@ def _unsuitable(image: ImageFile, data: bytes) -> str | None:
     return None
 
 
-def _refusal(path: Path, came: str) -> InputError:
-    return InputError(f"{path}: expected an 8-bit image, got {came}")
+def _refusal(path: Path, came: str, kind: type[InputError] = InputError) -> InputError:
+    return kind(f"{path}: expected an 8-bit image, got {came}")

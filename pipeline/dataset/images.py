@@ -15,6 +15,10 @@ from pipeline.errors import InputError
 Colour = tuple[int, int, int]
 
 
+class MaskValuesError(InputError):
+    """A sound file whose pixels are not those of a binary mask."""
+
+
 def read_image(path: Path, *, channels: int) -> np.ndarray:
     """Read one frame.
 
@@ -67,8 +71,8 @@ def read_mask(path: Path, *, foreground: int | Colour | Literal["nonzero"]) -> n
     Raises
     ------
     InputError
-        As in `read_image`; a grey value is asked for and the file holds others; a colour is
-        asked for and the file is grey, yet not empty.
+        As in `read_image`. `MaskValuesError`: a grey value is asked for and the file holds
+        others; a colour is asked for and the file is grey, yet not empty.
     """
     mask = decode_file(path)
     if foreground == "nonzero":
@@ -78,7 +82,9 @@ def read_mask(path: Path, *, foreground: int | Colour | Literal["nonzero"]) -> n
     if mask.ndim == 3:
         return (mask == np.array(foreground, np.uint8)).all(axis=2)
     if len(set(foreground)) > 1 and mask.any():
-        raise InputError(f"{path}: expected a mask with the colour {foreground}, got a grey image")
+        raise MaskValuesError(
+            f"{path}: expected a mask with the colour {foreground}, got a grey image"
+        )
     return mask == foreground[0]
 
 
@@ -150,11 +156,11 @@ def _grey_foreground(path: Path, mask: np.ndarray, foreground: int) -> np.ndarra
     expected = f"{path}: expected a binary mask (0 and {foreground}), got"
     if mask.ndim == 3:
         if (mask != mask[..., :1]).any():
-            raise InputError(f"{expected} a colour image")
+            raise MaskValuesError(f"{expected} a colour image")
         mask = mask[..., 0]
     is_foreground = mask == foreground
     if np.count_nonzero(mask != 0) != np.count_nonzero(is_foreground):
         levels = [str(level) for level in np.unique(mask)]
         shown = levels if len(levels) <= 5 else [*levels[:3], "...", levels[-1]]
-        raise InputError(f"{expected} {len(levels)} grey levels ({', '.join(shown)})")
+        raise MaskValuesError(f"{expected} {len(levels)} grey levels ({', '.join(shown)})")
     return is_foreground

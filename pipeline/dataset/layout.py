@@ -82,30 +82,34 @@ def _runs(text: str) -> list[str]:
     return re.findall(r"[0-9]+|[^0-9]+", text)
 
 
-def _list_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
-    """Return path by id for every file that fits the pattern, in the natural order of ids.
+def find_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
+    """Return path by id for every file that fits a pattern, in the natural order of ids.
 
     The placeholders stand in an id in the order of the pattern `ids_like`: masks may lie in
-    ``{frame}/{subject}.tif`` and still pair with ``{subject}_{frame}.tif``.
+    ``{frame}/{subject}.tif`` and still pair with ``{subject}_{frame}.tif``. No two files have one
+    id, as {id} alone may hold the underscore that joins them. Nothing is found where the folder
+    is missing.
     """
     pattern = FilePattern(text)
     names = FilePattern(ids_like or text).names
-    folder = data_dir / pattern.folder
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected files {text} in {data_dir}")
     found: dict[str, Path] = {}
     for path in data_dir.glob("*".join(map(escape, re.split(r"\{\w+\}", text)))):
         values = pattern.match(path.relative_to(data_dir).as_posix())
-        if values is None:
-            continue
-        frame_id = "_".join(values[name] for name in names)
-        if frame_id in found:
-            raise InputError(f"{path}: same id {frame_id} as {found[frame_id]}")
-        found[frame_id] = path
-    if not found:
-        raise InputError(f"{folder}: expected files {text} in {data_dir}, got none")
+        if values is not None:
+            found["_".join(values[name] for name in names)] = path
     # "1" and "01" count the same: the text decides then, not the order on the disk.
     return {key: found[key] for key in sorted(found, key=lambda key: (natural_key(key), key))}
+
+
+def _list_files(data_dir: Path, text: str, *, ids_like: str | None = None) -> dict[str, Path]:
+    """Return what `find_files` finds; InputError where that is nothing."""
+    folder = data_dir / FilePattern(text).folder
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected files {text} in {data_dir}")
+    found = find_files(data_dir, text, ids_like=ids_like)
+    if not found:
+        raise InputError(f"{folder}: expected files {text} in {data_dir}, got none")
+    return found
 
 
 def _check_pairs(

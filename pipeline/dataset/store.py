@@ -94,7 +94,7 @@ def build_store(
         advance()
         return entry
 
-    pd.DataFrame(_map_on_all_cores(write, len(frames))).to_csv(folder / "index.csv", index=False)
+    pd.DataFrame(map_on_all_cores(write, len(frames))).to_csv(folder / "index.csv", index=False)
     images.flush()
     if masks is not None:
         masks.flush()
@@ -209,8 +209,8 @@ def _describe(size: dict[str, int]) -> str:
     return f"{size['height']}x{size['width']}x{size['channels']}"
 
 
-def _map_on_all_cores(function: Callable[[int], Any], count: int) -> list[Any]:
-    """Call `function` with 0 to count - 1 in threads: OpenCV releases the interpreter's lock."""
+def map_on_all_cores(function: Callable[[int], Any], count: int) -> list[Any]:
+    """Return what `function` makes of 0 to count - 1, in threads: OpenCV frees Python's lock."""
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""Kaggle's official client: a submission uploaded, its score asked for.
+"""Kaggle's official client: signed in, a submission uploaded, its score asked for.
 
 The package is the extra ``[kaggle]`` and imported where it is used alone.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import InputError
 
@@ -17,6 +17,7 @@ TOKEN_HELP = (
     "make a token on https://www.kaggle.com/settings/api and save it as ~/.kaggle/access_token,"
     " or run: kaggle auth login"
 )
+_OFFERS = {"submissions": "takes submissions", "files": "has files"}
 _LISTED = 100  # submissions that are asked for at a time, the newest first
 _OF_LIMITS = re.compile("allowance|limit|maximum", re.IGNORECASE)
 
@@ -39,7 +40,7 @@ def open_client() -> Any:
     """
     try:
         # Without a token the client prints a page of help and exits.
-        with redirect_stdout(io.StringIO()), _explained("Kaggle"):
+        with redirect_stdout(io.StringIO()), explained("Kaggle"):
             from kaggle import api
 
             api.authenticate()
@@ -72,13 +73,13 @@ def upload_submission(client: Any, competition: str, path: Path, message: str) -
         connection broke.
     """
     allowed = None
-    with suppress(InputError), _explained(competition):  # what is wrong, the upload says itself
+    with suppress(InputError), explained(competition):  # what is wrong, the upload says itself
         limits = client.competition_get_submission_limits(competition)
         allowed = limits.num_allowed_now if limits.num_today else None  # 0 before the first team
     if allowed == 0:
-        raise InputError(_explain(competition, 429, f"{limits.num_today} made"))
+        raise InputError(_explain(competition, 429, f"{limits.num_today} made", "submissions"))
     told = io.StringIO()  # the client prints why an upload breaks off
-    with _explained(competition), redirect_stdout(told):
+    with explained(competition), redirect_stdout(told):
         response = client.competition_submit(str(path), message, competition, quiet=True)
     if not response.ref:
         reason = " ".join(f"{told.getvalue()} {response.message}".split())
@@ -94,7 +95,7 @@ def read_results(client: Any, competition: str) -> dict[int, Result]:
     InputError
         As in `upload_submission`.
     """
-    with _explained(competition):
+    with explained(competition):
         submissions = client.competition_submissions(competition, page_size=_LISTED)
     results = {}
     for submission in submissions:
@@ -150,20 +151,31 @@ def _number(score: str) -> float | None:
 
 
 @contextmanager
-def _explained(competition: str) -> Iterator[None]:
-    """Turn what Kaggle or the network refuses into one line that says what to do."""
+def explained(
+    competition: str, *, offer: Literal["submissions", "files"] = "submissions"
+) -> Iterator[None]:
+    """Turn what Kaggle or the network refuses into one line that says what to do.
+
+    Parameters
+    ----------
+    competition : str
+        Its name in ``kaggle.com/competitions/NAME``.
+    offer : {"submissions", "files"}
+        What Kaggle is asked to take or to give.
+    """
     from requests.exceptions import HTTPError, RequestException
 
     try:
         yield
     except HTTPError as error:
-        raise InputError(_explain(competition, error.response.status_code, str(error))) from error
+        status = error.response.status_code
+        raise InputError(_explain(competition, status, str(error), offer)) from error
     except RequestException as error:
         reason = " ".join(str(error).split())
         raise InputError(f"Kaggle can't be reached, try again: {reason}") from error
 
 
-def _explain(competition: str, status: int, said: str) -> str:
+def _explain(competition: str, status: int, said: str, offer: str) -> str:
     said = " ".join(said.split())
     page = "https://www.kaggle.com/competitions/"
     if status == 401:
@@ -175,9 +187,11 @@ def _explain(competition: str, status: int, said: str) -> str:
         )
     if status == 404:
         return (
-            f"{competition}: Kaggle knows no such competition that takes submissions; correct"
+            f"{competition}: Kaggle knows no such competition that {_OFFERS[offer]}; correct"
             f" kaggle: NAME in the competition's spec, as in {page}NAME"
         )
+    if status == 429 and offer == "files":
+        return f"{competition}: Kaggle is asked too often ({said}); try again in an hour"
     if status == 429 or (status == 400 and _OF_LIMITS.search(said)):
         return f"{competition}: no more submissions today ({said}); upload after midnight UTC"
     return f"{competition}: Kaggle answers {status}: {said}"

@@ -1,13 +1,17 @@
-"""Look for frames of one scene, for masks that contradict each other and for leaks."""
+"""Check the raw files; look for frames of one scene, contradicting masks and leaks."""
 
 import re
+import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 
 import numpy as np
 import pandas as pd
 
-from pipeline.atomic import atomic_folder
+from pipeline.atomic import atomic_file, atomic_folder
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.duplicates import describe_frames, find_similar
+from pipeline.dataset.findings import summarise, to_table
 from pipeline.dataset.originals import as_rgb
 from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
@@ -16,10 +20,45 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.report.contact_sheet import Picture, describe_area, write_sheets
+from pipeline.stages.audit_files import find_faults
 from pipeline.stages.folds import read_folds
 
 
-def run(params: Params, paths: Paths, *, pictures: int) -> str:
+def run(params: Params, paths: Paths, *, pictures: int) -> Iterator[str]:
+    """Check the raw files, then, where frames are preprocessed, look for pairs of them.
+
+    Yields
+    ------
+    str
+        What was found, part by part.
+
+    Raises
+    ------
+    InputError
+        There are faults in the raw files; what they are was yielded and written before.
+    """
+    data_dir = paths.root / params.data_dir
+    is_preprocessed = paths.processed.exists()
+    if data_dir.is_dir():
+        table = to_table(find_faults(data_dir, load_spec(params.competition)), data_dir)
+        with atomic_file(paths.raw_faults) as beside:
+            table.to_csv(beside, index=False)
+        faults = int((table["severity"] == "fault").sum())
+        heading = f"{params.data_dir}: {faults or 'no'} faults in the raw files"
+        yield "\n".join(filter(None, (heading, summarise(table))))
+        if faults:
+            raise InputError(f"{params.data_dir}: {faults} faults, listed in {paths.raw_faults}")
+    elif is_preprocessed:
+        yield f"{params.data_dir}: not there, so the raw files were not checked"
+    else:
+        raise InputError(f"{params.data_dir}: no such folder; run: pipeline download")
+    if is_preprocessed:
+        yield find_pairs(params, paths, pictures=pictures)
+    else:
+        yield "not preprocessed yet: frames were not compared"
+
+
+def find_pairs(params: Params, paths: Paths, *, pictures: int) -> str:
     """Write the table of pairs, contradictions first, and pictures; return what was found."""
     train = open_store(paths.train_store, **params.preprocess.size)
     test = open_store(paths.test_store, **params.preprocess.size)
@@ -31,6 +70,8 @@ def run(params: Params, paths: Paths, *, pictures: int) -> str:
     frames = _list_frames(params, paths, train, test)
     table = _describe_pairs(pairs, frames, train)
     with atomic_folder(paths.audit) as folder:
+        if paths.raw_faults.exists():
+            shutil.copy(paths.raw_faults, folder)
         table.to_csv(folder / "pairs.csv", index=False, float_format="%.4f")
         drawn = pairs.loc[table.index[:pictures]]
         for number, (first, second) in enumerate(drawn[["first", "second"]].to_numpy(), start=1):

@@ -89,7 +89,10 @@ def _what_is_missing(competition: str, data: str) -> str:
     if competition == "sample":
         return ""
     spec = load_spec(competition)
-    return f"\n{data}: not there yet; put {spec.images}, {spec.masks} and {spec.test} in it"
+    by_hand = f"put {spec.images}, {spec.masks} and {spec.test} in it"
+    if spec.archive is not None or spec.kaggle is not None:
+        by_hand = f"run: pipeline download, or {by_hand}"
+    return f"\n{data}: not there yet; {by_hand}"
 
 
 def _with_network(text: str, network: Path) -> str:

@@ -36,6 +36,7 @@ PATHS = Paths(Path())
 
 IN_THE_ORDER_OF_THE_WORK = [
     "init",
+    "download",
     "sample",
     "preprocess",
     "folds",
@@ -240,6 +241,7 @@ def test_audit_lists_contradictions_leaks_and_copies(project):
     assert not second["contradiction"]
     assert [path.name for path in PATHS.audit.glob("*.png")] == ["001_1_1_2_2.png"]
     assert output == (
+        "data/raw/sample: no faults in the raw files\n"
         "reports/audit: 2 pairs of frames alike, 1 drawn\n"
         "  2 with the same pixels\n"
         "  1 with a mask in one only\n"
@@ -251,8 +253,66 @@ def test_audit_lists_contradictions_leaks_and_copies(project):
 
 def test_audit_before_folds_and_without_pairs(project):
     PATHS.folds.unlink()
-    assert run_well("audit").startswith("reports/audit: 0 pairs of frames alike, 0 drawn\n")
-    assert list(PATHS.audit.iterdir()) == [PATHS.audit / "pairs.csv"]
+    output = run_well("audit").splitlines()
+    assert output[:2] == [
+        "data/raw/sample: no faults in the raw files",
+        "reports/audit: 0 pairs of frames alike, 0 drawn",
+    ]
+    assert sorted(path.name for path in PATHS.audit.iterdir()) == ["files.csv", "pairs.csv"]
+
+
+def test_audit_before_preprocess_lists_every_fault(project):
+    shutil.rmtree(PATHS.processed)
+    assert run_well("audit") == (
+        "data/raw/sample: no faults in the raw files\n"
+        "not preprocessed yet: frames were not compared\n"
+    )
+    (RAW / "train/1_1_mask.tif").unlink()
+    (RAW / "train/3_2.tif").write_bytes(b"")
+    (RAW / "test/2.tif").unlink()
+    result = run_cli("audit")
+    assert result.exit_code == 1
+    assert result.stdout == (
+        "data/raw/sample: 4 faults in the raw files\n"
+        "  image without mask, 1: train/1_1.tif\n"
+        "  mask without image, 1: truth/2.tif\n"
+        "  id without its image, 1: sample_submission.csv\n"
+        "  unreadable, 1: train/3_2.tif\n"
+    )
+    assert result.stderr == (
+        "Error: data/raw/sample: 4 faults, listed in reports/audit/files.csv\n"
+    )
+    table = pd.read_csv(PATHS.raw_faults)
+    assert table.to_dict("records")[-1] == {
+        "severity": "fault",
+        "path": "train/3_2.tif",
+        "fault": "unreadable",
+        "expected": "an 8-bit image",
+        "got": "an empty file",
+    }
+
+
+def test_audit_with_faults_keeps_the_pairs_of_before(project):
+    run_well("audit")
+    pairs = (PATHS.audit / "pairs.csv").read_bytes()
+    (RAW / "test/2.tif").unlink()
+    assert run_cli("audit").exit_code == 1
+    assert (PATHS.audit / "pairs.csv").read_bytes() == pairs
+
+
+def test_audit_where_the_raw_files_lie_elsewhere_compares_frames(project):
+    shutil.rmtree(RAW)
+    lines = run_well("audit").splitlines()
+    assert lines[0] == "data/raw/sample: not there, so the raw files were not checked"
+    assert lines[1].startswith("reports/audit: 0 pairs")
+
+
+def test_audit_without_anything_says_what_to_do(project):
+    shutil.rmtree(RAW)
+    shutil.rmtree(PATHS.processed)
+    result = run_cli("audit")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: data/raw/sample: no such folder; run: pipeline download\n"
 
 
 def test_folds_keep_subjects_together(project):

@@ -2,6 +2,7 @@
 
 import sys
 from enum import Enum
+from pathlib import Path
 from types import SimpleNamespace
 
 from requests.exceptions import HTTPError
@@ -37,6 +38,8 @@ class StandIn:
         self.answers = [SimpleNamespace(ref=77, message="Successfully submitted")]
         self.listings = [[submission(77, public="0.71", private="0.7")]]
         self.uploads = []
+        self.archives = [b""]
+        self.downloads = []
 
     def authenticate(self):
         return self._next(self.signs_in)
@@ -47,6 +50,16 @@ class StandIn:
     def competition_submit(self, file_name, message, competition, quiet=False):
         self.uploads.append((file_name, message, competition))
         return self._next(self.answers)
+
+    def competition_download_files(self, competition, path=None, quiet=True):
+        """Write the archive's bytes to the file that the package's own client would."""
+        self.downloads.append(competition)
+        print(f"Downloading {competition}.zip to {path}")
+        file = Path(path) / f"{competition}.zip"
+        file.write_bytes(b"a part")
+        file.with_name(f"{file.name}.kaggle-partial").touch()
+        file.write_bytes(self._next(self.archives))
+        file.with_name(f"{file.name}.kaggle-partial").unlink()
 
     def competition_submissions(self, competition, page_size=20):
         return self._next(self.listings)

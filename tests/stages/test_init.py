@@ -160,7 +160,8 @@ def test_run_unknown_network_lists_the_known(tmp_path):
 def test_run_data_that_is_not_there_yet_says_what_to_put_there(paths):
     message = init(paths, "ultrasound-nerve")
     assert message.splitlines()[-1] == (
-        "data/raw/ultrasound-nerve: not there yet; put train/{subject}_{frame}.tif,"
+        "data/raw/ultrasound-nerve: not there yet; run: pipeline download, or put"
+        " train/{subject}_{frame}.tif,"
         " train/{subject}_{frame}_mask.tif and test/{id}.tif in it"
     )
 
