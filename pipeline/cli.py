@@ -143,13 +143,23 @@ def tune() -> None:
 
 @main.command()
 @click.option("--fold", type=FoldChoice(), default="all", show_default=True)
-def predict(fold: int | str) -> None:
-    """Predict the test frames with one fold's model, or the mean of all."""
+@click.option("--images", type=FILE, metavar="FOLDER", help="Write masks for these instead.")
+@click.option("--out", type=FILE, metavar="FOLDER", help="Of the masks, PNG of 0 and 255.")
+def predict(fold: int | str, images: Path | None, out: Path | None) -> None:
+    """Predict the test frames, or any images, with one fold's model or the mean of all."""
+    if (images is None) != (out is None):
+        raise click.UsageError("expected --images and --out together")
     params, paths = _project()
     start_keras()
+    folds = _folds(params, fold)
+    if images is not None:
+        from pipeline.stages import predict_folder
+
+        click.echo(predict_folder.run(params, paths, folds, images, out))
+        return
     from pipeline.stages import predict as stage
 
-    click.echo(stage.run(params, paths, _folds(params, fold)))
+    click.echo(stage.run(params, paths, folds))
 
 
 @main.command()
@@ -158,6 +168,31 @@ def submit() -> None:
     from pipeline.stages import submit as stage
 
     click.echo(stage.run(*_project()))
+
+
+@main.command()
+@click.option("--fold", type=FoldChoice(), default="all", show_default=True)
+@click.option("--to", type=click.Choice(["saved_model", "onnx"]), required=True)
+@click.option("--out", type=FILE, required=True, metavar="PATH", help="A folder, or ONNX file.")
+def export(fold: int | str, to: str, out: Path) -> None:
+    """Write the ensemble as one network for TensorFlow or ONNX."""
+    params, paths = _project()
+    start_keras()
+    from pipeline.stages import export as stage
+
+    click.echo(stage.run(params, paths, _folds(params, fold), to, out))
+
+
+@main.command()
+@click.option("--out", type=FILE, required=True, metavar="FOLDER")
+@click.option("--wheels", is_flag=True, help="With the wheels of all dependencies, over 1 GB.")
+def bundle(out: Path, wheels: bool) -> None:
+    """Pack networks, cut-offs, wheel and a script that predicts without the internet."""
+    params, paths = _project()
+    start_keras()
+    from pipeline.stages import bundle as stage
+
+    click.echo(stage.run(params, paths, out, wheels=wheels))
 
 
 @main.command()

@@ -52,6 +52,35 @@ def read_image(path: Path, *, channels: int) -> np.ndarray:
     return image
 
 
+def read_frame(
+    path: Path, *, height: int, width: int, channels: int
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read one frame as the network sees it.
+
+    Parameters
+    ----------
+    path : Path
+        As in `read_image`.
+    height, width : int
+        Network size, pixels.
+    channels : {1, 3}
+        As in `read_image`.
+
+    Returns
+    -------
+    frame : ndarray of uint8, shape (height, width, channels)
+    size : tuple of int
+        Height and width of the original, pixels.
+
+    Raises
+    ------
+    InputError
+        As in `read_image`.
+    """
+    image = read_image(path, channels=channels)
+    return resize_image(image, height, width).reshape(height, width, channels), image.shape[:2]
+
+
 def read_mask(path: Path, *, foreground: int | Colour | Literal["nonzero"]) -> np.ndarray:
     """Read one mask.
 

@@ -1,12 +1,14 @@
-"""Predictions on disk: each frame's probability map at network size, and its presence."""
+"""Predictions of frames, a probability map at network size and presence: on disk, and as masks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.store import create_map
 from pipeline.errors import InputError
+from pipeline.masks.clean import Cutoffs, apply_cutoffs
 
 
 def prediction_type(height: int, width: int) -> np.dtype:
@@ -73,3 +75,31 @@ def open_predictions(path: Path, *, count: int, size: tuple[int, int], command: 
             f" run: {command}"
         )
     return predictions
+
+
+def prediction_to_mask(
+    prediction: np.void,
+    size: tuple[int, int],
+    cutoffs: Cutoffs,
+    reshape: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Return the mask of one prediction at the frame's original size.
+
+    Parameters
+    ----------
+    prediction : numpy.void
+        Of `prediction_type`.
+    size : tuple of int
+        Height and width of the original, pixels.
+    cutoffs : Cutoffs
+        As tuned.
+    reshape : callable
+        The cut-offs' shape prior, see `make_shape_prior`.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, (height, width).
+    """
+    prob_map = resize_prob_map(reshape(prediction["prob_map"]), *size)
+    return apply_cutoffs(prob_map, prediction["presence"], cutoffs)

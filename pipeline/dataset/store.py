@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
 
-from pipeline.dataset.images import read_image, read_mask, resize_image, resize_mask
+from pipeline.dataset.images import read_frame, read_mask, resize_mask
 from pipeline.errors import InputError
 from pipeline.masks import rle
 
@@ -83,11 +83,12 @@ def build_store(
 
     def write(row: int) -> dict[str, Any]:
         frame = frames.iloc[row]
-        image = read_image(frame["image"], channels=channels)
-        images[row] = resize_image(image, height, width).reshape(height, width, channels)
-        entry = {"id": frame["id"], "height": image.shape[0], "width": image.shape[1]}
+        images[row], size = read_frame(
+            frame["image"], height=height, width=width, channels=channels
+        )
+        entry = {"id": frame["id"], "height": size[0], "width": size[1]}
         if masks is not None:
-            mask = _read_mask_of(frame, image.shape[:2], foreground)
+            mask = _read_mask_of(frame, size, foreground)
             masks[row] = resize_mask(mask, height, width)
             entry |= {"subject": frame["subject"], "area": int(np.count_nonzero(mask))}
             entry |= {"rle": rle.encode(mask), "contradicts": ""}

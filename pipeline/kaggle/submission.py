@@ -29,11 +29,21 @@ def write_submission(
     form : SubmissionFormat
         Header, scan order, first pixel and empty marker.
     """
+    rows = ((mask_id, encode_row(mask, form)) for mask_id, mask in masks)
+    write_rows(path, rows, form)
+
+
+def encode_row(mask: np.ndarray, form: SubmissionFormat) -> str:
+    """Return the run lengths of a bool (H, W) mask, "" for an empty one."""
+    return rle.encode(mask, order=form.order, origin=form.origin)
+
+
+def write_rows(path: Path, rows: Iterable[tuple[str, str]], form: SubmissionFormat) -> None:
+    """Write rows of id and run lengths, "" for an empty mask; `path` is replaced at the last."""
     with atomic_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(form.header)
-        for mask_id, mask in masks:
-            runs = rle.encode(mask, order=form.order, origin=form.origin)
+        for mask_id, runs in rows:
             writer.writerow([mask_id, runs or form.empty])
 
 

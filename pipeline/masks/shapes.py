@@ -19,15 +19,18 @@ _COMPONENTS = 32
 _EIGHT = np.ones((3, 3))
 
 
-def make_shape_prior(name: ShapePrior, index: pd.DataFrame) -> Callable[[np.ndarray], np.ndarray]:
+def make_shape_prior(
+    name: ShapePrior, index: pd.DataFrame | None
+) -> Callable[[np.ndarray], np.ndarray]:
     """Return what takes a map, uint8 (H, W), to one of that shape and type.
 
     Parameters
     ----------
     name : {"none", "ellipse", "components"}
         As it is, `fit_ellipses`, or the components of `learn_components`.
-    index : pandas.DataFrame
-        Columns rle (columns first, from 1), height and width: the training masks to learn from.
+    index : pandas.DataFrame, optional
+        Columns rle (columns first, from 1), height and width: the training masks to learn from,
+        which only ``components`` needs.
     """
     if name == "none":
         return lambda prob_map: prob_map

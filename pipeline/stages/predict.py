@@ -17,10 +17,9 @@ from pipeline.stages.train import check_fold
 
 def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
     """Write the mean probability maps of these folds' models; return what was written."""
-    for fold in folds:
-        check_fold(params, fold)
+    check_folds(params, folds)
     store = open_store(paths.test_store, **params.preprocess.size)
-    models = [_load_model_of(paths.model(fold), fold, params) for fold in folds]
+    models = load_models(params, paths, folds)
     with progress_bar("Test frames", len(store.index)) as advance:
         write_predictions(
             paths.test_predictions,
@@ -35,6 +34,23 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
         f"{paths.test_predictions}: {len(store.index)} maps, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
     )
+
+
+def check_folds(params: Params, folds: Sequence[int]) -> None:
+    """Raise InputError unless each fold is one of ``folds.indices``."""
+    for fold in folds:
+        check_fold(params, fold)
+
+
+def load_models(params: Params, paths: Paths, folds: Sequence[int]) -> list[keras.Model]:
+    """Load the networks of these folds.
+
+    Raises
+    ------
+    InputError
+        One is missing, damaged, or takes frames of other channels.
+    """
+    return [_load_model_of(paths.model(fold), fold, params) for fold in folds]
 
 
 def _load_model_of(path: Path, fold: int, params: Params) -> keras.Model:

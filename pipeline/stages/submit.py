@@ -8,12 +8,11 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from pipeline.competitions.spec import load_spec
-from pipeline.dataset.images import resize_prob_map
-from pipeline.dataset.predictions import open_predictions
+from pipeline.dataset.predictions import open_predictions, prediction_to_mask
 from pipeline.dataset.store import open_index
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_submission, write_submission
-from pipeline.masks.clean import Cutoffs, apply_cutoffs
+from pipeline.masks.clean import Cutoffs
 from pipeline.masks.shapes import ShapePrior, make_shape_prior
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -49,9 +48,8 @@ def run(params: Params, paths: Paths) -> str:
 
         def masks() -> Iterator[tuple[str, np.ndarray]]:
             for predicted, frame in zip(predictions, index.itertuples(), strict=True):
-                prob_map = reshape(predicted["prob_map"])
-                prob_map = resize_prob_map(prob_map, frame.height, frame.width)
-                yield frame.id, apply_cutoffs(prob_map, predicted["presence"], cutoffs)
+                size = frame.height, frame.width
+                yield frame.id, prediction_to_mask(predicted, size, cutoffs, reshape)
                 advance()
 
         write_submission(paths.submission, masks(), load_spec(params.competition).submission)

@@ -110,6 +110,22 @@ def save_model(path, channels):
     keras.Model(frames, logits).save(path)
 
 
+def save_networks(channels=1, *, precision="float32", presence_head=False):
+    """Save a network per fold, of random weights and two layers, whose masks differ."""
+    params, paths = load_params(Path("params.yaml")), Paths(Path())
+    for fold in params.folds.indices:
+        keras.utils.set_random_seed(fold)
+        frames = keras.Input((None, None, channels))
+        x = keras.layers.Rescaling(1 / 64, offset=-2, dtype=precision)(frames)
+        x = keras.layers.Conv2D(4, 5, padding="same", activation="relu", dtype=precision)(x)
+        outputs = keras.layers.Conv2D(1, 5, padding="same", dtype="float32")(x)
+        if presence_head:
+            pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
+            outputs = {"mask": outputs, "presence": keras.layers.Dense(1, dtype="float32")(pooled)}
+        paths.model(fold).parent.mkdir(parents=True, exist_ok=True)
+        keras.Model(frames, outputs).save(paths.model(fold))
+
+
 def run_cli(*arguments):
     """Run the command line in this process; what it does not handle is raised."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
