@@ -13,7 +13,7 @@ from pipeline.atomic import write_text
 from pipeline.errors import InputError
 
 ATTEMPTS = 5
-PAUSE = 2.0  # seconds before the second attempt; doubled before each one after
+PAUSE = 1.0  # seconds before the second attempt; doubled before each one after
 _TIMEOUT = (15, 60)  # seconds to connect, seconds of silence
 CHUNK = 2**16  # bytes; what came of one when the connection breaks is lost
 _PASSING = (429, 500, 502, 503, 504)  # answers that another attempt may change
@@ -82,9 +82,9 @@ def _fetch_rest(url: str, path: Path, show: Show) -> int | None:
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
-        if response.status_code == 416 and _whole_length(response) == start:
-            return start  # nothing is missing
-        if response.status_code == 416:
+        if start and response.status_code == 416:
+            if _whole_length(response) == start:
+                return start  # nothing is missing
             discard(path)
             return _fetch_rest(url, path, show)
         response.raise_for_status()

@@ -39,6 +39,13 @@ def test_load_spec_usgra_seg_takes_a_colour_and_knows_no_subjects():
     assert FilePattern(spec.masks).path(id="a 1") == "masks/a 1.png"
 
 
+def test_load_spec_usgra_seg_has_an_open_archive_at_one_commit():
+    archive = load_spec("usgra-seg").archive
+    commit = archive.url.rpartition("/")[2]
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    assert archive.folder == f"usgra-seg-{commit}/dataset"  # GitHub's name for what it packs
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.yaml")))
 def test_load_spec_each_preset_makes_valid_params(tmp_path, name):
     for device in load_spec(name).presets:
@@ -77,6 +84,21 @@ def test_load_spec_own_file_may_leave_out_what_has_a_default(tmp_path):
         "",
     )
     assert list(spec.presets) == ["cpu", "gpu"]
+
+
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ("{url: 'ftp://a/b.zip'}", "archive.url: String should match pattern"),
+        ("{url: 'https://a/b c.zip'}", "archive.url: String should match pattern"),
+        ("{sha256: abc}", "archive.url: Field required"),
+        ("{url: 'https://a/b', sha256: abc}", "archive.sha256: String should match pattern"),
+        ("{url: 'https://a/b', md5: abc}", "archive.md5: unknown key"),
+    ],
+)
+def test_load_spec_bad_archive_is_refused(tmp_path, archive, expected):
+    with pytest.raises(InputError, match=re.escape(expected)):
+        load_sample_with(tmp_path, "foreground: 255", f"foreground: 255\narchive: {archive}")
 
 
 @pytest.mark.parametrize("value", ["1", "255", "nonzero", "[0, 128, 255]"])

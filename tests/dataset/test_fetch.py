@@ -120,6 +120,7 @@ def test_fetch_file_busy_server_is_asked_again(site, path):
     [
         (404, "no such file there (HTTP 404 Not Found); correct archive: url in the"),
         (403, "the server refuses to give it without an account (HTTP 403 Forbidden); correct"),
+        (416, "the server answers HTTP 416 Requested Range Not Satisfiable; try again later"),
         (418, "the server answers HTTP 418 I'm a Teapot; try again later"),
     ],
 )

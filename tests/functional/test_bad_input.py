@@ -211,7 +211,8 @@ def test_load_params_bad_yaml_is_refused(project, text, message):
 
 
 @pytest.mark.parametrize(
-    "command", ["sample", "preprocess", "folds", "weights", "train", "tune", "predict", "submit"]
+    "command",
+    ["download", "sample", "preprocess", "folds", "weights", "train", "tune", "predict", "submit"],
 )
 def test_command_without_params_is_refused(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)

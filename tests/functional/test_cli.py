@@ -292,6 +292,37 @@ def test_audit_before_preprocess_lists_every_fault(project):
     }
 
 
+def test_audit_compares_masks_with_a_table_and_truth_with_its_frames(project):
+    spec = (REPOSITORY / "pipeline/competitions/sample.yaml").read_text()
+    Path("spec.yaml").write_text(f"{spec}mask_table: masks.csv\n")
+    change_params({"competition": "spec.yaml"})
+    # Rows 10 to 17 of columns 20 to 29, of 40 pixels each, counted from 1.
+    runs = " ".join(f"{40 * column + 11} 8" for column in range(20, 30))
+    rows = [f"{subject},1,{runs}\n{subject},2,\n" for subject in (1, 2, 3)]
+    (RAW / "masks.csv").write_text("subject,img,pixels\n" + "".join(rows))
+    assert run_well("audit").startswith("data/raw/sample: no faults in the raw files\n")
+    (RAW / "masks.csv").write_text(
+        "subject,img,pixels\n" + "".join(rows).replace("2,2,", "2,2,5 3")
+    )
+    cv2.imwrite(str(RAW / "truth/1.tif"), np.zeros((9, 9), np.uint8))
+    result = run_cli("audit")
+    assert result.stdout == (
+        "data/raw/sample: 2 faults in the raw files\n"
+        "  mask and run lengths differ, 1: train/2_2_mask.tif\n"
+        "  size of mask and image differ, 1: truth/1.tif\n"
+    )
+
+
+def test_audit_without_a_sample_submission_looks_for_gaps(project):
+    (RAW / "sample_submission.csv").unlink()
+    for folder in ("test", "truth"):
+        (RAW / folder / "2.tif").unlink()
+    result = run_cli("audit")
+    assert "  gap in the ids, 1: test/1.tif\n" in result.stdout
+    (RAW / "sample_submission.csv").write_text("img,pixels\n1,\n3,\n")
+    assert run_well("audit").startswith("data/raw/sample: no faults in the raw files\n")
+
+
 def test_audit_with_faults_keeps_the_pairs_of_before(project):
     run_well("audit")
     pairs = (PATHS.audit / "pairs.csv").read_bytes()
