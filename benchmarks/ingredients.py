@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from pipeline.competitions.spec import FilePattern, load_spec
+from pipeline.competitions.patterns import FilePattern
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import mean_predictions, pack_predictions, prediction_type
-from pipeline.dataset.store import open_store
+from pipeline.dataset.store import open_masks, open_store
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
+from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import bootstrap_interval, tune_nested
 from pipeline.masks.shapes import make_shape_prior
 from pipeline.masks.tuning import Frames, evaluate_cutoffs
@@ -54,7 +56,7 @@ def tabulate(predictions: np.ndarray, index: pd.DataFrame, reshape=None) -> Fram
 
     def predicted():
         for one, row, prior in zip(predictions, index.itertuples(), reshape, strict=True):
-            prob_map, presence = one.item()
+            (prob_map,), (presence,) = one["prob_map"], one["presence"]
             yield Predicted(prior(prob_map), presence, (row.height, row.width), row.rle)
 
     return tabulate_frames(predicted(), len(index))
@@ -76,18 +78,26 @@ def truth_of_test(params: Params, paths: Paths, index: pd.DataFrame) -> pd.DataF
 
     spec = load_spec(params.competition)
     folder = TruthFolder(paths.root / params.data_dir / FilePattern(spec.truth).folder, spec)
-    return index.assign(rle=[rle.encode(folder.mask(frame_id)) for frame_id in index["id"]])
+    masks = (folder.masks(frame_id)[..., 0] for frame_id in index["id"])
+    return index.assign(rle=[rle.encode(mask) for mask in masks])
 
 
 def score(oof: Frames, folds: np.ndarray, tests: list[Frames], rules) -> tuple[np.ndarray, float]:
     """Return nested Dice per frame, and the mean over test frames and models."""
     tuned = tune_nested({"none": oof}, folds, rules)
-    return tuned.dice, mean_over_models(tests, tuned.cutoffs)
+    dice = dice_from_areas(tuned.overlaps, oof.true_areas, tuned.areas)
+    return dice, mean_over_models(tests, tuned.cutoffs)
+
+
+def dice_of(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
+    """Return each frame's Dice."""
+    overlaps, areas = evaluate_cutoffs(frames, cutoffs)
+    return dice_from_areas(overlaps, frames.true_areas, areas)
 
 
 def mean_over_models(tests: list[Frames], cutoffs: Cutoffs) -> float:
     """Return the mean Dice over test frames and models."""
-    return float(np.mean([evaluate_cutoffs(frames, cutoffs)[0].mean() for frames in tests]))
+    return float(np.mean([dice_of(frames, cutoffs).mean() for frames in tests]))
 
 
 def main() -> None:
@@ -99,13 +109,17 @@ def main() -> None:
     start_keras()
     from pipeline.inference.predict import load_model
 
+    spec = load_spec(params.competition)
+    if len(spec.classes) > 1 or spec.metric != "mean_dice":
+        raise SystemExit("needs a competition of one class, scored by mean_dice")
     train = open_store(paths.train_store, **params.preprocess.size)
+    masks = open_masks(paths.train_store, spec.classes[0])
     test = open_store(paths.test_store, **params.preprocess.size)
     index = truth_of_test(params, paths, test.index)
     folds = read_folds(params, paths, train.index)
     subjects = train.index["subject"].to_numpy()
     count, *size, _ = train.images.shape
-    oof = {name: np.zeros(count, prediction_type(*size)) for name in ("identity", "views")}
+    oof = {name: np.zeros(count, prediction_type(1, *size)) for name in ("identity", "views")}
     tests: dict[str, list[np.ndarray]] = {name: [] for name in oof}
     for fold in track(params.folds.indices, description="Models"):
         model, rows = load_model(paths.model(fold)), np.flatnonzero(folds == fold)
@@ -115,13 +129,13 @@ def main() -> None:
             tests[name].append(predict(model, test.images[:], views, batch_size))
     models = len(tests["views"])
     mean = mean_predictions(tests["views"], [1 / models] * models)
-    maps = oof["identity"], train.index, folds, tests["identity"], index
+    maps = oof["identity"], masks, folds, tests["identity"], index
     priors = {name: tabulate_prior(name, *maps) for name in ("ellipse", "components")}
-    oof = {name: tabulate(predictions, train.index) for name, predictions in oof.items()}
+    oof = {name: tabulate(predictions, masks) for name, predictions in oof.items()}
     single = {name: [tabulate(one, index) for one in members] for name, members in tests.items()}
 
     half = Cutoffs(128)
-    at_half = evaluate_cutoffs(oof["identity"], half)[0]
+    at_half = dice_of(oof["identity"], half)
     rows = {"0.5": (at_half, mean_over_models(single["identity"], half))}
     for name, rules in STEPS.items():
         rows[name] = score(oof["identity"], folds, single["identity"], rules)

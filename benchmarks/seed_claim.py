@@ -101,7 +101,7 @@ def claim(task):
     draw_curves(curves).savefig(RESULTS / f"seed_claim_{task}.png", dpi=90)
     print(f"\n{task}\n{summarise(curves, epochs=SHOWN)}")
     runs = curves.set_index(["seed", "fold", "epoch"])
-    both = [runs[runs["experiment"] == name]["dice"] for name in ("FCN-2s", "FCN-8s")]
+    both = [runs[runs["experiment"] == name]["score"] for name in ("FCN-2s", "FCN-8s")]
     gain = (both[0] - both[1]).dropna().unstack("epoch")
     for epoch in SHOWN:
         if epoch in gain:

@@ -72,7 +72,7 @@ def seconds_to(curves: pd.DataFrame, dice: float) -> float:
     """Return the seconds at which the mean over runs of the best so far reaches `dice`."""
     runs = [run for _, run in curves.groupby(["seed", "fold"])]
     seconds = np.unique(np.concatenate([run["seconds"] for run in runs]))
-    best = [np.interp(seconds, run["seconds"], run["dice"].cummax(), left=0) for run in runs]
+    best = [np.interp(seconds, run["seconds"], run["score"].cummax(), left=0) for run in runs]
     reached = np.flatnonzero(np.mean(best, axis=0) >= dice)
     return float(seconds[reached[0]]) if reached.size else float("nan")
 
@@ -97,7 +97,7 @@ def main() -> None:
     shutil.copy(plan.with_suffix(".csv"), RESULT)
 
     table = pd.read_csv(RESULT)
-    last = table.groupby(["experiment", "seed", "fold"])["dice"].max().groupby("experiment").mean()
+    last = table.groupby(["experiment", "seed", "fold"])["score"].max().groupby("experiment").mean()
     target = 0.95 * last[BASELINE]
     print(f"target: {target:.3f}, 0.95 of the mean best Dice of the defaults")
     times = {name: seconds_to(runs, target) for name, runs in table.groupby("experiment")}

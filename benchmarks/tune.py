@@ -26,7 +26,7 @@ from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.dice import dice_score
 from pipeline.masks.evaluation import fold_weights
-from pipeline.masks.tuning import RULES, evaluate_cutoffs, tune_cutoffs
+from pipeline.masks.tuning import RULES, score_cutoffs, tune_cutoffs
 
 SHAPE = (420, 580)
 THRESHOLDS = range(1, 256)
@@ -49,7 +49,8 @@ def draw_predictions(count: int) -> Iterator[Predicted]:
         if not is_empty:
             centre = (int(4.53 * column) + 9, int(4.375 * row) - 7)
             cv2.ellipse(mask, centre, (80, 50), 0, 0, 360, 1, thickness=-1)
-        yield Predicted(prob_map.astype(np.uint8), SHAPE, rle.encode(mask > 0))
+        presence = float(prob_map.max()) / 255
+        yield Predicted(prob_map.astype(np.uint8), presence, SHAPE, rle.encode(mask > 0))
 
 
 def mean_dice_of_loop(frames: list[Predicted], threshold: int, min_area: int) -> float:
@@ -76,19 +77,20 @@ def main() -> None:
 
     start = time.perf_counter()
     table = tabulate_frames(frames, len(frames))
-    (found,) = tune_cutoffs(table, np.full((len(frames), 1), 1 / len(frames)), ["min_area"])
-    best = evaluate_cutoffs(table, found)[0].mean()
+    equal = np.full((len(frames), 1), 1 / len(frames))
+    (found,) = tune_cutoffs(table, equal, ["min_area"])
+    best = score_cutoffs(table, found, equal).item()
     tune_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
     for threshold, min_area in track(TRIED, description="Pairs of the loop"):
         of_loop = mean_dice_of_loop(frames, threshold, min_area)
-        of_table = evaluate_cutoffs(table, Cutoffs(threshold, min_area=min_area))[0].mean()
+        of_table = score_cutoffs(table, Cutoffs(threshold, min_area=min_area), equal).item()
         assert abs(of_loop - of_table) < 1e-9, (of_loop, of_table)
     pairs = len(THRESHOLDS) * len(MIN_AREAS)
     loop_seconds = (time.perf_counter() - start) / len(TRIED) * pairs
     on_grid = max(
-        evaluate_cutoffs(table, Cutoffs(t, min_area=a))[0].mean()
+        score_cutoffs(table, Cutoffs(t, min_area=a), equal).item()
         for t in THRESHOLDS
         for a in MIN_AREAS
     )

@@ -2,22 +2,46 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, field_validator, model_validator
 
+from pipeline.competitions.patterns import FilePattern, fill
 from pipeline.errors import InputError
 from pipeline.validation import Section, listed, read_yaml, validate
 
 SPECS = Path(__file__).parent
 
-# What a placeholder of a file pattern stands for. Subject and frame hold no underscore, so that
-# "{subject}_{frame}.tif" does not take "1_2_mask.tif" for a frame.
-_PLACEHOLDERS = {"subject": r"[^/_]+", "frame": r"[^/_]+", "id": r"[^/]+"}
+MetricName = Literal[
+    "mean_dice",
+    "global_dice",
+    "global_f05",
+    "mean_iou_precision",
+    "instance_precision",
+    "instance_f2",
+    "mean_iou",
+]
+
+METRIC_NAMES: dict[MetricName, str] = {
+    "mean_dice": "mean Dice",
+    "global_dice": "global Dice",
+    "global_f05": "global F0.5",
+    "mean_iou_precision": "mean precision over IoU",
+    "instance_precision": "mean precision over IoU of objects",
+    "instance_f2": "mean F2 over IoU of objects",
+    "mean_iou": "mean IoU",
+}
 
 
 def _check_foreground(value: object) -> object:
+    # Not left to the union of types, which would tell a fault once for each of them.
+    if isinstance(value, dict):
+        return {name: _check_level(level) for name, level in value.items()}
+    return _check_level(value)
+
+
+def _check_level(value: object) -> object:
     levels = range(256)
     if value == "nonzero" or (type(value) is int and value in levels[1:]):
         return value
@@ -30,75 +54,82 @@ def _check_foreground(value: object) -> object:
     raise ValueError(f"expected 1 to 255, an RGB colour [R, G, B] or nonzero, got {value!r}")
 
 
-Foreground = Annotated[
-    int | tuple[int, int, int] | Literal["nonzero"], BeforeValidator(_check_foreground)
-]
+Foreground = int | tuple[int, int, int] | Literal["nonzero"]
+Foregrounds = Annotated[Foreground | dict[str, Foreground], PlainValidator(_check_foreground)]
 Length = Annotated[int, Field(ge=32, multiple_of=32)]
+Levels = tuple[float, float] | Literal["own"]
 
 
-class FilePattern:
-    """A relative file path with placeholders, such as ``train/{subject}_{frame}_mask.tif``.
+def _patterns(value: object) -> object:
+    return (value,) if isinstance(value, str) else listed(value)
 
-    Examples
-    --------
-    >>> pattern = FilePattern("train/{subject}_{frame}.tif")
-    >>> pattern.match("train/3_7.tif")
-    {'subject': '3', 'frame': '7'}
-    >>> pattern.match("train/3_7_mask.tif") is None
-    True
-    >>> pattern.path(subject="3", frame="7")
-    'train/3_7.tif'
+
+Patterns = Annotated[tuple[str, ...], BeforeValidator(_patterns), Field(min_length=1)]
+
+
+class TableFormat(Section):
+    """How a CSV of run lengths is written.
+
+    Attributes
+    ----------
+    header : tuple of str
+        The columns; the last one holds the runs.
+    row : tuple of str
+        What stands in the columns before: templates of {id} and {class}, in a table of true masks
+        also of the placeholders of images.
+    order, origin, relative
+        See `pipeline.masks.rle.encode`.
+    empty : str
+        What stands for a mask without foreground.
     """
 
-    def __init__(self, text: str) -> None:
-        parts = re.split(r"\{(\w+)\}", text)
-        names = parts[1::2]
-        unknown = [name for name in names if name not in _PLACEHOLDERS]
-        if unknown:
-            known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-            raise ValueError(f"unknown placeholder {{{unknown[0]}}} in {text!r}; known: {known}")
-        if "id" not in names and "frame" not in names:
-            raise ValueError(f"{text!r} holds neither {{id}} nor {{frame}}")
-        if len(set(names)) < len(names):
-            raise ValueError(f"{text!r} names a placeholder twice")
-        if text.startswith("/") or ".." in Path(text).parts:
-            raise ValueError(f"{text!r} leaves the data folder")
-        if PurePosixPath(text).as_posix() != text:
-            raise ValueError(f"expected {PurePosixPath(text).as_posix()!r}, got {text!r}")
-        if "" in parts[2:-1:2]:
-            raise ValueError(f"{text!r} has nothing between two placeholders to tell them apart")
-        self.text = text
-        self.names = tuple(names)
-        self._regex = re.compile(
-            "".join(
-                f"(?P<{part}>{_PLACEHOLDERS[part]})" if i % 2 else re.escape(part)
-                for i, part in enumerate(parts)
-            )
-        )
-
-    @property
-    def folder(self) -> str:
-        """The part before the first placeholder's folder, to list files in."""
-        return str(Path(self.text.split("{", 1)[0] + "x").parent)
-
-    def match(self, relative_path: str) -> dict[str, str] | None:
-        """Return the placeholders' values where the path fits, else None."""
-        found = self._regex.fullmatch(relative_path)
-        return found.groupdict() if found else None
-
-    def path(self, **values: str) -> str:
-        """Return the relative path for these values; more values than needed may be given."""
-        return re.sub(r"\{(\w+)\}", lambda name: values[name[1]], self.text)
-
-
-class SubmissionFormat(Section):
-    """How ``submission.csv`` is written."""
-
-    header: Annotated[tuple[str, str], BeforeValidator(listed)]
+    header: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=2)]
+    row: Annotated[tuple[str, ...], BeforeValidator(listed)] = ("{id}",)
     order: Literal["columns", "rows"] = "columns"
     origin: Literal[0, 1] = 1
+    relative: bool = False
     empty: str = ""
+
+    @property
+    def scan(self) -> dict[str, Any]:
+        """The options of `pipeline.masks.rle`."""
+        return {"order": self.order, "origin": self.origin, "relative": self.relative}
+
+    @model_validator(mode="after")
+    def _row_fits(self) -> "TableFormat":
+        if len(self.row) != len(self.header) - 1:
+            raise ValueError(
+                f"row: expected {len(self.header) - 1} templates for the columns"
+                f" {', '.join(self.header)}, got {len(self.row)}"
+            )
+        return self
+
+    def key(self, image_id: str, class_name: str, **parts: str) -> tuple[str, ...]:
+        """Return what stands before the runs in the row of an image and class.
+
+        The `parts` are the placeholders of the image's file.
+        """
+        values = {**parts, "id": image_id, "class": class_name}
+        return tuple(fill(template, values) for template in self.row)
+
+
+class MaskTable(TableFormat):
+    """A CSV with the true masks; an image without a row has no foreground."""
+
+    file: str
+
+
+class SubmissionFormat(TableFormat):
+    """How ``submission.csv`` is written."""
+
     ids: Literal["integer", "name"] = "name"
+
+
+class Lists(Section):
+    """Text files with the ids of the training and the test images, one a line."""
+
+    train: str
+    test: str
 
 
 class Archive(Section):
@@ -128,48 +159,114 @@ def _default_presets() -> dict[str, Preset]:
 
 
 class Spec(Section):
-    """One competition. See ``competitions/ultrasound-nerve.yaml`` for a commented example."""
+    """One competition. See ``competitions/ultrasound-nerve.yaml`` for a commented example.
+
+    Attributes
+    ----------
+    images, masks, test
+        File patterns. Several of images or test are the channels of one image; several of masks
+        are places where an image's mask may be, the first that is there counts.
+    id : str, optional
+        Template of an image's id, where that is not its placeholders joined by "_".
+    classes : tuple of str
+        Masks per image; exclusive ones are the values 0, 1, ... of label files.
+    levels : (low, high) or "own", optional
+        Of deeper images what becomes 0 and 255: fixed values, or each image's least and greatest.
+    page : int
+        Which slice of an image's last axis, where a file is a stack of many.
+    """
 
     title: str
-    images: str
-    masks: str
-    test: str
+    images: Patterns
+    masks: Patterns | None = None
+    test: Patterns
+    id: str | None = None
     truth: str | None = None
+    lists: Lists | None = None
     sample_submission: str | None = None
-    mask_table: str | None = None
+    mask_table: MaskTable | None = None
     kaggle: str | None = None
     archive: Archive | None = None
-    foreground: Foreground
+    classes: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)] = ("mask",)
+    foreground: Foregrounds = "nonzero"
+    exclusive: bool = False
+    instances: bool = False
+    levels: Annotated[Levels, BeforeValidator(listed)] | None = None
+    page: Annotated[int, Field(ge=0)] = 0
     frames_per_subject: Annotated[int, Field(ge=1)] = 1
-    metric: Literal["mean_dice"] = "mean_dice"
+    metric: MetricName = "mean_dice"
     submission: SubmissionFormat
     presets: dict[Literal["cpu", "gpu"], Preset] = Field(
         default_factory=_default_presets, min_length=1
     )
 
     @property
+    def metric_name(self) -> str:
+        """What the metric is called in a sentence."""
+        return METRIC_NAMES[self.metric]
+
+    @property
     def knows_subjects(self) -> bool:
         """Whether the files' names, or their order, tell whom a frame shows."""
-        return "subject" in FilePattern(self.images).names or self.frames_per_subject > 1
+        return "subject" in FilePattern(self.images[0]).names or self.frames_per_subject > 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _foreground_names_classes(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("foreground"), dict):
+            if "classes" in values:
+                raise ValueError("classes: foreground names them already")
+            return {**values, "classes": list(values["foreground"])}
+        return values
 
     @field_validator("images", "masks", "test", "truth")
     @classmethod
-    def _is_a_pattern(cls, value: str | None) -> str | None:
-        if value is not None:
-            FilePattern(value)
+    def _is_a_pattern(cls, value: Any) -> Any:
+        for text in (value,) if isinstance(value, str) else value or ():
+            FilePattern(text)
         return value
 
     @model_validator(mode="after")
     def _patterns_agree(self) -> "Spec":
-        if set(FilePattern(self.images).names) != set(FilePattern(self.masks).names):
-            raise ValueError(
-                f"masks: expected the placeholders of images ({self.images}), got {self.masks}"
-            )
-        test_names = set(FilePattern(self.test).names)
-        if self.truth is not None and set(FilePattern(self.truth).names) != test_names:
-            raise ValueError(
-                f"truth: expected the placeholders of test ({self.test}), got {self.truth}"
-            )
+        if self.masks is None and self.mask_table is None:
+            raise ValueError("masks: expected a file pattern, or mask_table in its place")
+        for name in ("images", "test"):
+            if len(getattr(self, name)) not in (1, 3):
+                raise ValueError(
+                    f"{name}: expected one pattern, or three of channels, got"
+                    f" {len(getattr(self, name))}"
+                )
+        pairs = ("images", "images"), ("images", "masks"), ("test", "test"), ("test", "truth")
+        for ours, others in pairs:
+            (first, *_), patterns = getattr(self, ours), getattr(self, others) or ()
+            for text in (patterns,) if isinstance(patterns, str) else patterns:
+                if set(FilePattern(text).id_names) != set(FilePattern(first).id_names):
+                    raise ValueError(
+                        f"{others}: expected the placeholders of {ours} ({first}), got {text}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> "Spec":
+        count, rows = len(self.classes), " ".join(self.submission.row)
+        if len(set(self.classes)) < count:
+            raise ValueError(f"classes: expected names that differ, got {list(self.classes)}")
+        if "{id}" not in rows or (count > 1) != ("{class}" in rows):
+            wanted = "{id} and {class}" if count > 1 else "{id} alone"
+            raise ValueError(f"submission.row: expected {wanted}, got {rows}")
+        known = {"id", "class", *FilePattern(self.images[0]).names}
+        for form, names in ((self.submission, {"id", "class"}), (self.mask_table, known)):
+            used = re.findall(r"\{(\w+)\}", " ".join(form.row)) if form else []
+            if unknown := [name for name in used if name not in names]:
+                raise ValueError(f"row: unknown placeholder {{{unknown[0]}}}")
+        if count > (255 if self.exclusive else 8):
+            raise ValueError(f"classes: expected at most 8, 255 exclusive ones, got {count}")
+        if self.exclusive and (count < 2 or self.masks is None):
+            raise ValueError("exclusive: expected two classes or more, in mask files")
+        if self.exclusive != (self.metric == "mean_iou"):
+            raise ValueError("metric: mean_iou and exclusive classes go together")
+        if self.metric.startswith("instance") and not self.instances:
+            raise ValueError(f"metric: {self.metric} needs instances: true")
         return self
 
 

@@ -2,16 +2,28 @@
 
 import math
 import threading
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from pipeline.dataset.augment import Augmentation
 from pipeline.dataset.images import resize_image, resize_mask
+from pipeline.masks.codes import pack, unpack
 
-# Masks float32 (N, H, W, 1), 0 or 1; for a presence head in a dict as "mask", beside "presence",
-# float32 (N, 1), 1 where a mask has foreground.
+# Masks float32 (N, H, W, K), 0 or 1; for a presence head in a dict as "mask", beside "presence",
+# float32 (N, K), 1 where a mask has foreground.
 Targets = np.ndarray | dict[str, np.ndarray]
+
+
+class Classes(NamedTuple):
+    """What the codes of masks stand for, see `pipeline.masks.codes`."""
+
+    count: int = 1
+    exclusive: bool = False
+
+
+ONE_CLASS = Classes()
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -23,7 +35,7 @@ class TrainingBatches(keras.utils.PyDataset):
     Parameters
     ----------
     images, masks : numpy.ndarray
-        uint8 (N, H, W, C) and uint8 0 or 1 (N, H, W); memory maps.
+        uint8 (N, H, W, C) and the masks' codes, uint8 (N, H, W); memory maps.
     rows : numpy.ndarray
         int, the frames to train on.
     batch_size : int
@@ -32,6 +44,8 @@ class TrainingBatches(keras.utils.PyDataset):
         A preset of `Augmentation`.
     seed, fold : int
         Of the random numbers.
+    classes : Classes
+        Of the codes.
     presence : bool
         Whether the targets are for a network with a presence head.
     """
@@ -46,6 +60,7 @@ class TrainingBatches(keras.utils.PyDataset):
         augmentation: str,
         seed: int,
         fold: int,
+        classes: Classes = ONE_CLASS,
         presence: bool = False,
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
@@ -53,7 +68,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.batch_size = min(batch_size, len(rows))
         self.augmentation = augmentation
         self.seed, self.fold = seed, fold
-        self.presence = presence
+        self.classes, self.presence = classes, presence
         self.epoch = 0
         self.scale = 1.0  # of the frames; the new size is rounded to multiples of 32
         self._of_thread = threading.local()
@@ -73,12 +88,16 @@ class TrainingBatches(keras.utils.PyDataset):
             image, mask = augment(self.images[row], self.masks[row], rng=rng)
             pairs.append((image, mask) if self.scale == 1 else self._rescale(image, mask))
         images, masks = map(np.stack, zip(*pairs, strict=True))
-        return images.astype(np.float32), _targets(masks, presence=self.presence)
+        return images.astype(np.float32), _targets(masks, self.classes, presence=self.presence)
 
     def _rescale(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = (max(32, round(n * self.scale / 32) * 32) for n in image.shape[:2])
         small = resize_image(image, height, width).reshape(height, width, -1)
-        return small, resize_mask(mask > 0, height, width)
+        masks = np.moveaxis(
+            unpack(mask, self.classes.count, exclusive=self.classes.exclusive), -1, 0
+        )
+        resized = np.stack([resize_mask(one, height, width) for one in masks], axis=-1)
+        return small, pack(resized, exclusive=self.classes.exclusive)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order and changes."""
@@ -100,11 +119,12 @@ class ValidationBatches(keras.utils.PyDataset):
         rows: np.ndarray,
         *,
         batch_size: int,
+        classes: Classes = ONE_CLASS,
         presence: bool = False,
     ) -> None:
         super().__init__()
         self.images, self.masks, self.rows = images, masks, rows
-        self.batch_size, self.presence = batch_size, presence
+        self.batch_size, self.classes, self.presence = batch_size, classes, presence
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -113,12 +133,12 @@ class ValidationBatches(keras.utils.PyDataset):
     def __getitem__(self, i: int) -> tuple[np.ndarray, Targets]:
         """Return frames float32 (N, H, W, C), 0 to 255, and their targets."""
         rows = self.rows[i * self.batch_size : (i + 1) * self.batch_size]
-        targets = _targets(self.masks[rows], presence=self.presence)
+        targets = _targets(self.masks[rows], self.classes, presence=self.presence)
         return self.images[rows].astype(np.float32), targets
 
 
-def _targets(masks: np.ndarray, *, presence: bool) -> Targets:
-    targets = masks[..., None].astype(np.float32)
+def _targets(codes: np.ndarray, classes: Classes, *, presence: bool) -> Targets:
+    masks = unpack(codes, classes.count, exclusive=classes.exclusive).astype(np.float32)
     if not presence:
-        return targets
-    return {"mask": targets, "presence": targets.max(axis=(1, 2))}
+        return masks
+    return {"mask": masks, "presence": masks.max(axis=(1, 2))}

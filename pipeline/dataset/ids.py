@@ -1,14 +1,13 @@
 """The raw files' ids against each other, a sample submission and a table of masks."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.competitions.spec import FilePattern, Spec, SubmissionFormat
+from pipeline.competitions.spec import SubmissionFormat
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.integrity import Frame
-from pipeline.errors import InputError
+from pipeline.dataset.truth import MaskRows
 
 
 def check_numbers(files: Mapping[str, Path]) -> list[Finding]:
@@ -87,44 +86,22 @@ def compare_ids(found: Mapping[str, Path], expected: Sequence[str], where: Path)
     return findings
 
 
-def compare_table(
-    frames: Mapping[str, Frame], table: Mapping[str, str], where: Path
-) -> list[Finding]:
-    """Compare the ids of a table of run lengths with those of the mask files."""
+def compare_table(frames: Mapping[str, Frame], table: MaskRows) -> list[Finding]:
+    """Compare the ids of a table of run lengths with the images and their mask files."""
+    known = {key for image_id in frames for key in table.keys(image_id)}
     findings = [
-        Finding(where, "row without its mask file", f"a mask file of {frame_id}", "none")
-        for frame_id in table
-        if frame_id not in frames or frames[frame_id].mask is None
+        Finding(table.path, "row without its image", f"an image of {','.join(key)}", "none")
+        for key in table.rows
+        if key not in known
     ]
+    # Where files hold the masks the table has a row of each; else no row means no foreground.
     return findings + [
-        Finding(frame.mask, "mask not in the table", f"a row {frame_id} in {where}", "none")
-        for frame_id, frame in frames.items()
-        if frame.mask is not None and frame_id not in table
+        Finding(frame.masks[0][1], "mask not in the table", f"a row in {table.path}", "none")
+        for image_id, frame in frames.items()
+        if frame.masks
+        and frame.image is not None
+        and not any(key in table.rows for key in table.keys(image_id))
     ]
-
-
-def read_mask_table(path: Path, spec: Spec) -> dict[str, str]:
-    """Read run lengths by id from a CSV of the placeholders of ``images``, and the runs.
-
-    Raises
-    ------
-    InputError
-        The file is unreadable, no CSV, has other columns, or an id stands twice.
-    """
-    width = len(FilePattern(spec.images).names) + 1
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, strict=True))[1:]
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a CSV file, got {error}") from error
-    table = {}
-    for line, row in enumerate(rows, start=2):
-        if len(row) != width:
-            raise InputError(f"{path}:{line}: expected {width} fields, got {len(row)}")
-        if "_".join(row[:-1]) in table:
-            raise InputError(f"{path}:{line}: expected an id once, got it twice")
-        table["_".join(row[:-1])] = row[-1]
-    return table
 
 
 def _is_number(frame_id: str) -> bool:

@@ -9,17 +9,23 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from pipeline.dataset.arrays import Reading, decode_image, decode_raw
 from pipeline.dataset.decode import decode_file
 from pipeline.errors import InputError
 
 Colour = tuple[int, int, int]
 
 
+EIGHT_BITS = Reading()
+
+
 class MaskValuesError(InputError):
     """A sound file whose pixels are not those of a binary mask."""
 
 
-def read_image(path: Path, *, channels: int) -> np.ndarray:
+def read_image(
+    path: Path | tuple[Path, ...], *, channels: int, reading: Reading = EIGHT_BITS
+) -> np.ndarray:
     """Read one frame.
 
     Grey, colour, palette and 1-bit files are accepted in any mix. Alpha is dropped, not blended.
@@ -27,10 +33,13 @@ def read_image(path: Path, *, channels: int) -> np.ndarray:
 
     Parameters
     ----------
-    path : Path
-        TIFF (one page), PNG, JPEG, GIF or BMP (one frame), 8 bits per channel.
+    path : Path or tuple of Path
+        TIFF (one page), PNG, JPEG, GIF or BMP (one frame), 8 bits per channel; of several files
+        each is a channel.
     channels : {1, 3}
         1 turns colour into grey by its luma (0.299 R + 0.587 G + 0.114 B); 3 repeats grey.
+    reading : Reading
+        How deeper pixels are read.
 
     Returns
     -------
@@ -44,7 +53,7 @@ def read_image(path: Path, *, channels: int) -> np.ndarray:
     """
     if channels not in (1, 3):
         raise ValueError(f"channels: expected 1 or 3, got {channels}")
-    image = decode_file(path)
+    image = decode_image(path, reading) if isinstance(path, Path) else _stack(path, reading)
     if channels == 1 and image.ndim == 3:
         return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if channels == 3 and image.ndim == 2:
@@ -53,18 +62,21 @@ def read_image(path: Path, *, channels: int) -> np.ndarray:
 
 
 def read_frame(
-    path: Path, *, height: int, width: int, channels: int
+    path: Path | tuple[Path, ...],
+    *,
+    height: int,
+    width: int,
+    channels: int,
+    reading: Reading = EIGHT_BITS,
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Read one frame as the network sees it.
 
     Parameters
     ----------
-    path : Path
+    path, channels, reading
         As in `read_image`.
     height, width : int
         Network size, pixels.
-    channels : {1, 3}
-        As in `read_image`.
 
     Returns
     -------
@@ -77,7 +89,7 @@ def read_frame(
     InputError
         As in `read_image`.
     """
-    image = read_image(path, channels=channels)
+    image = read_image(path, channels=channels, reading=reading)
     return resize_image(image, height, width).reshape(height, width, channels), image.shape[:2]
 
 
@@ -91,7 +103,7 @@ def read_mask(path: Path, *, foreground: int | Colour | Literal["nonzero"]) -> n
     foreground : int, tuple of three ints or "nonzero"
         A grey value from 1 to 255: the file holds this value and 0, nothing else. A colour
         (red, green, blue): these pixels are foreground, other colours are other classes.
-        "nonzero": every pixel that is not black.
+        "nonzero": every pixel that is not black, of files of any depth.
 
     Returns
     -------
@@ -103,9 +115,10 @@ def read_mask(path: Path, *, foreground: int | Colour | Literal["nonzero"]) -> n
         As in `read_image`. `MaskValuesError`: a grey value is asked for and the file holds
         others; a colour is asked for and the file is grey, yet not empty.
     """
-    mask = decode_file(path)
     if foreground == "nonzero":
+        mask = decode_raw(path)
         return mask.any(axis=2) if mask.ndim == 3 else mask != 0
+    mask = decode_file(path)
     if isinstance(foreground, int):
         return _grey_foreground(path, mask, foreground)
     if mask.ndim == 3:
@@ -172,6 +185,18 @@ def resize_prob_map(prob_map: np.ndarray, height: int, width: int) -> np.ndarray
     ndarray of uint8, shape (height, width)
     """
     return _resize(prob_map, height, width, growing=cv2.INTER_LINEAR)
+
+
+def _stack(paths: tuple[Path, ...], reading: Reading) -> np.ndarray:
+    """Read grey files as the channels of one image, (H, W, number of files)."""
+    channels = [decode_image(path, reading) for path in paths]
+    for path, channel in zip(paths, channels, strict=True):
+        if channel.shape != channels[0].shape[:2]:
+            raise InputError(
+                f"{path}: expected a grey image of the size of {paths[0]}"
+                f" {channels[0].shape[:2]}, got {channel.shape}"
+            )
+    return np.stack(channels, axis=-1)
 
 
 def _resize(image: np.ndarray, height: int, width: int, *, growing: int) -> np.ndarray:

@@ -7,24 +7,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.competitions.spec import FilePattern, SubmissionFormat
-from pipeline.dataset.decode import UnsuitableImageError, decode_file
+from pipeline.competitions.patterns import FilePattern
+from pipeline.competitions.spec import Spec
+from pipeline.dataset.arrays import Reading, decode_image
+from pipeline.dataset.decode import UnsuitableImageError
 from pipeline.dataset.findings import Finding, as_finding
-from pipeline.dataset.images import MaskValuesError, read_mask
-from pipeline.dataset.layout import find_files, natural_key
+from pipeline.dataset.images import MaskValuesError
+from pipeline.dataset.layout import find_files, find_masks, natural_key
 from pipeline.dataset.store import map_on_all_cores
+from pipeline.dataset.truth import MaskFiles, MaskRows, Piece, to_channels
 from pipeline.errors import InputError
-from pipeline.masks import rle
 
 UNCOMMON_SHARE = 0.05  # a size or mode that fewer frames have is worth a note
 
 
 class Frame(NamedTuple):
-    """An image, its mask, or both, and the mask's run lengths as a table has them."""
+    """An image, its mask files with the class of each, or both."""
 
+    id: str
     image: Path | None
-    mask: Path | None = None
-    runs: str | None = None
+    masks: Sequence[tuple[int | None, Path]] = ()
 
 
 class Checked(NamedTuple):
@@ -35,16 +37,18 @@ class Checked(NamedTuple):
 
 
 def list_frames(
-    data_dir: Path, images: str, masks: str | None, table: Mapping[str, str] | None = None
+    data_dir: Path, images: str, masks: Sequence[str], spec: Spec
 ) -> tuple[dict[str, Frame], list[Finding]]:
-    """List the frames of two file patterns, whether or not they pair up.
+    """List the frames of file patterns, whether or not they pair up.
 
     Parameters
     ----------
-    images, masks : str
-        Patterns as in the spec; without `masks` images alone are expected.
-    table : mapping of str to str, optional
-        Run lengths by id.
+    images : str
+        Pattern as in the spec.
+    masks : sequence of str
+        Likewise; without any, images alone are expected.
+    spec : Spec
+        Classes, and how ids are made.
 
     Returns
     -------
@@ -53,43 +57,42 @@ def list_frames(
     findings : list of Finding
         Folders without files, and partners that are missing.
     """
-    image_files = find_files(data_dir, images)
-    mask_files = find_files(data_dir, masks, ids_like=images) if masks is not None else {}
-    table = table or {}
+    image_files = find_files(data_dir, images, template=spec.id)
+    mask_files = find_masks(data_dir, masks, spec, ids_like=images)
     ids = sorted({*image_files, *mask_files}, key=lambda key: (natural_key(key), key))
-    frames = {key: Frame(image_files.get(key), mask_files.get(key), table.get(key)) for key in ids}
-    sides = (("images", images, image_files), ("masks", masks, mask_files))
+    frames = {key: Frame(key, image_files.get(key), mask_files.get(key, ())) for key in ids}
+    sides = [("images", images, image_files), *(("masks", text, mask_files) for text in masks[:1])]
     findings = [
         Finding(data_dir / FilePattern(pattern).folder, f"no {side}", pattern, "none")
         for side, pattern, files in sides
-        if pattern is not None and not files
+        if not files
     ]
-    if masks is not None:
-        findings += _find_lonely(frames, images, masks)
+    if masks and spec.lists is None:
+        findings += _find_lonely(frames, images, masks[0])
     return frames, findings
 
 
 def check_frames(
     frames: Sequence[Frame],
+    spec: Spec,
     *,
-    foreground: int | tuple[int, int, int] | str,
-    form: SubmissionFormat,
+    table: MaskRows | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Checked:
     """Read every file, on all cores, in constant memory.
 
     Parameters
     ----------
-    foreground
-        As in `read_mask`.
-    form : SubmissionFormat
-        How the run lengths of a table are written.
+    spec : Spec
+        Classes, and how pixels are read.
+    table : MaskRows, optional
+        The masks as run lengths.
     advance : callable
         Called after each frame.
     """
 
     def check(row: int) -> tuple[list[Finding], str | None]:
-        result = _check_frame(frames[row], foreground, form)
+        result = _check_frame(frames[row], spec, table)
         advance()
         return result
 
@@ -100,27 +103,6 @@ def check_frames(
         if kind is not None
     }
     return Checked([finding for findings, _ in results for finding in findings], kinds)
-
-
-def compare_runs(mask: np.ndarray, runs: str, form: SubmissionFormat) -> str | None:
-    """Say how run lengths differ from a mask; None where they don't.
-
-    Parameters
-    ----------
-    mask : bool array, shape (H, W)
-    runs : str
-        "" or the form's own marker for an empty mask.
-    form : SubmissionFormat
-        Scan order and first pixel.
-    """
-    try:
-        listed = rle.decode(
-            "" if runs == form.empty else runs, mask.shape, order=form.order, origin=form.origin
-        )
-    except ValueError as error:
-        return str(error)
-    differing = np.count_nonzero(listed != mask)
-    return f"{differing} pixels that differ" if differing else None
 
 
 def note_uncommon(kinds: Mapping[Path, str]) -> list[Finding]:
@@ -139,49 +121,59 @@ def note_uncommon(kinds: Mapping[Path, str]) -> list[Finding]:
 def _find_lonely(frames: Mapping[str, Frame], images: str, masks: str) -> list[Finding]:
     findings = []
     for frame in frames.values():
-        if frame.mask is None:
+        if not frame.masks:
             findings.append(Finding(frame.image, "image without mask", masks, "none"))
         elif frame.image is None:
-            findings.append(Finding(frame.mask, "mask without image", images, "none"))
+            findings.append(Finding(frame.masks[0][1], "mask without image", images, "none"))
     return findings
 
 
 def _check_frame(
-    frame: Frame, foreground: int | tuple[int, int, int] | str, form: SubmissionFormat
+    frame: Frame, spec: Spec, table: MaskRows | None
 ) -> tuple[list[Finding], str | None]:
     findings, kind, shape = [], None, None
     if frame.image is not None:
         try:
-            image = decode_file(frame.image)
+            image = decode_image(frame.image, Reading(spec.levels, spec.page))
             shape = image.shape[:2]
             kind = f"{shape[0]} x {shape[1]} {'grey' if image.ndim == 2 else 'colour'}"
         except InputError as error:
             findings.append(as_finding(frame.image, error, _kind_of(error)))
-    if frame.mask is not None:
-        findings += _check_mask(frame, foreground, form, shape)
+    pieces: list[Piece] = []
+    of_image = len(findings)
+    for class_index, path in frame.masks:
+        try:
+            found = MaskFiles({frame.id: [(class_index, path)]}, spec).pieces(frame.id)
+        except InputError as error:
+            findings.append(as_finding(path, error, _kind_of(error)))
+            continue
+        if shape is not None and found[0].mask.shape != shape:
+            sizes = (f"{height} x {width}" for height, width in (shape, found[0].mask.shape))
+            findings.append(Finding(path, "size of mask and image differ", *sizes))
+            continue
+        shape = found[0].mask.shape
+        pieces += found
+    are_masks_sound = len(findings) == of_image
+    if table is not None and shape is not None and are_masks_sound:
+        findings += _check_runs(frame, pieces, shape, spec, table)
     return findings, kind
 
 
-def _check_mask(
-    frame: Frame,
-    foreground: int | tuple[int, int, int] | str,
-    form: SubmissionFormat,
-    shape: tuple[int, int] | None,
+def _check_runs(
+    frame: Frame, pieces: Sequence[Piece], shape: tuple[int, int], spec: Spec, table: MaskRows
 ) -> list[Finding]:
-    """Check a mask alone, against its image's shape and against the table's runs."""
+    """Check that the table's runs fit the image, and that they say what its mask files say."""
+    where = frame.masks[0][1] if frame.masks else table.path
+    kind, expected = "mask and run lengths differ", "the table's mask"
     try:
-        mask = read_mask(frame.mask, foreground=foreground)
+        listed = table.pieces(frame.id, shape)
     except InputError as error:
-        return [as_finding(frame.mask, error, _kind_of(error))]
-    findings = []
-    if shape is not None and mask.shape != shape:
-        sizes = f"{shape[0]} x {shape[1]}", f"{mask.shape[0]} x {mask.shape[1]}"
-        findings.append(Finding(frame.mask, "size of mask and image differ", *sizes))
-    if frame.runs is not None and (difference := compare_runs(mask, frame.runs, form)):
-        findings.append(
-            Finding(frame.mask, "mask and run lengths differ", "the table's mask", difference)
-        )
-    return findings
+        return [Finding(where, kind, expected, str(error).removeprefix(f"{table.path}: "))]
+    if not frame.masks or not any(key in table.rows for key in table.keys(frame.id)):
+        return []
+    one, other = (to_channels(of, len(spec.classes), shape) for of in (pieces, listed))
+    differing = np.count_nonzero(one != other)
+    return [Finding(where, kind, expected, f"{differing} pixels that differ")] if differing else []
 
 
 def _kind_of(error: InputError) -> str:

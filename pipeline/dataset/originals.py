@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.dataset.images import read_image
+from pipeline.dataset.arrays import Reading
+from pipeline.dataset.images import EIGHT_BITS, read_image
 from pipeline.dataset.store import Store
 
 
@@ -18,10 +19,14 @@ class Originals:
         Its index knows the original sizes.
     files : mapping of str to Path
         Raw file by id. Frames without one are shown as the store has them.
+    reading : Reading
+        How deep pixels are read.
     """
 
-    def __init__(self, store: Store, files: Mapping[str, Path]) -> None:
-        self._images, self._files = store.images, files
+    def __init__(
+        self, store: Store, files: Mapping[str, Path], reading: Reading = EIGHT_BITS
+    ) -> None:
+        self._images, self._files, self._reading = store.images, files, reading
         self._rows = {frame_id: row for row, frame_id in enumerate(store.index["id"])}
         sizes = zip(store.index["height"], store.index["width"], strict=True)
         self.shapes = dict(zip(self._rows, sizes, strict=True))
@@ -40,7 +45,7 @@ class Originals:
             The raw file is damaged.
         """
         if frame_id in self._files:
-            return read_image(self._files[frame_id], channels=3)
+            return read_image(self._files[frame_id], channels=3, reading=self._reading)
         return as_rgb(self._images[self._rows[frame_id]])
 
 

@@ -1,55 +1,57 @@
-"""Predictions of frames, a probability map at network size and presence: on disk, and as masks."""
+"""Predictions on disk: each frame's probability maps at network size, and its presence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.store import create_map
 from pipeline.errors import InputError
-from pipeline.masks.clean import Cutoffs, apply_cutoffs
 
 
-def prediction_type(height: int, width: int) -> np.dtype:
+def prediction_type(classes: int, height: int, width: int) -> np.dtype:
     """Return the type of one frame's prediction.
 
-    Its fields are ``prob_map``, uint8 (height, width), 255 for probability 1, and ``presence``,
-    float32, the probability that the frame has any foreground.
+    Its fields are ``prob_map``, uint8 (classes, height, width), 255 for probability 1, and
+    ``presence``, float32 (classes,), the probability that the frame has any foreground.
     """
-    return np.dtype([("prob_map", np.uint8, (height, width)), ("presence", np.float32)])
+    shape = (classes, height, width)
+    return np.dtype([("prob_map", np.uint8, shape), ("presence", np.float32, (classes,))])
 
 
-def create_predictions(path: Path, count: int, size: tuple[int, int]) -> np.memmap:
-    """Create a ``.npy`` file of `count` predictions and map it into memory.
+def create_predictions(path: Path, count: int, shape: tuple[int, int, int]) -> np.memmap:
+    """Create a ``.npy`` file of `count` predictions of `shape` and map it into memory.
 
     Raises
     ------
     OSError
         The disk is full.
     """
-    return create_map(path, (count,), prediction_type(*size))
+    return create_map(path, (count,), prediction_type(*shape))
 
 
 def pack_predictions(probability: np.ndarray, presence: np.ndarray) -> np.ndarray:
-    """Return predictions (N,) of probabilities float (N, H, W) and (N,), in [0, 1]."""
-    packed = np.empty(len(probability), prediction_type(*probability.shape[1:]))
-    packed["prob_map"] = np.rint(255 * probability)
+    """Return predictions (N,) of probabilities float (N, H, W, classes) and (N, classes)."""
+    of_classes = np.moveaxis(probability, -1, 1)
+    packed = np.empty(len(probability), prediction_type(*of_classes.shape[1:]))
+    packed["prob_map"] = np.rint(255 * of_classes)
     packed["presence"] = presence
     return packed
 
 
 def mean_predictions(members: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
     """Return the mean of predictions (N,) of the same frames; the shares sum to 1."""
+    mean = np.empty_like(members[0])
     weighed = list(zip(members, shares, strict=True))
-    return pack_predictions(
-        sum(share * one["prob_map"].astype(np.float64) for one, share in weighed) / 255,
-        sum(share * one["presence"] for one, share in weighed),
-    )
+    mean["prob_map"] = np.rint(sum(s * one["prob_map"].astype(np.float64) for one, s in weighed))
+    mean["presence"] = sum(share * one["presence"] for one, share in weighed)
+    return mean
 
 
-def open_predictions(path: Path, *, count: int, size: tuple[int, int], command: str) -> np.memmap:
-    """Open predictions and check that they are `count` ones of this size.
+def open_predictions(
+    path: Path, *, count: int, shape: tuple[int, int, int], command: str
+) -> np.memmap:
+    """Open predictions and check that they are `count` ones of (classes, height, width).
 
     Raises
     ------
@@ -68,38 +70,10 @@ def open_predictions(path: Path, *, count: int, size: tuple[int, int], command: 
             f"{path}: expected prob_map and presence of each frame, got {predictions.dtype};"
             f" run: {command}"
         )
-    expected, found = (count, *size), predictions["prob_map"].shape
-    if found != expected or predictions.dtype != prediction_type(*size):
+    expected, found = (count, *shape), predictions["prob_map"].shape
+    if found != expected or predictions.dtype != prediction_type(*shape):
         raise InputError(
             f"{path}: expected maps of shape {expected}, as the frames now are, got {found};"
             f" run: {command}"
         )
     return predictions
-
-
-def prediction_to_mask(
-    prediction: np.void,
-    size: tuple[int, int],
-    cutoffs: Cutoffs,
-    reshape: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Return the mask of one prediction at the frame's original size.
-
-    Parameters
-    ----------
-    prediction : numpy.void
-        Of `prediction_type`.
-    size : tuple of int
-        Height and width of the original, pixels.
-    cutoffs : Cutoffs
-        As tuned.
-    reshape : callable
-        The cut-offs' shape prior, see `make_shape_prior`.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, (height, width).
-    """
-    prob_map = resize_prob_map(reshape(prediction["prob_map"]), *size)
-    return apply_cutoffs(prob_map, prediction["presence"], cutoffs)

@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
 
-from pipeline.dataset.images import read_frame, read_mask, resize_mask
+from pipeline.competitions.spec import Spec
+from pipeline.dataset.arrays import Reading
+from pipeline.dataset.images import read_frame, resize_mask
+from pipeline.dataset.truth import Truth, to_channels
 from pipeline.errors import InputError
 from pipeline.masks import rle
+from pipeline.masks.codes import pack
 
 _FRAME_TYPES = {"id": str, "height": int, "width": int}
-_INDEX_TYPES = {**_FRAME_TYPES, "subject": str, "area": int, "rle": str, "contradicts": str}
+_INDEX_TYPES = {**_FRAME_TYPES, "subject": str, "area": int, "contradicts": str}
+_MASK_TYPES = {"id": str, "class": str, "area": int, "rle": str}
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,12 @@ class Store:
     ----------
     index : pandas.DataFrame
         One row per frame: id, height and width of the original (pixels); with masks also
-        subject, area (pixels of the original), rle (columns first, from 1, original size) and
-        contradicts: the id of the most similar frame of which one has a mask and one has none.
+        subject, area (pixels of the original with any class, of exclusive ones but the first)
+        and contradicts: the id of the most similar frame of which one has a mask and one has none.
     images : numpy.memmap
         uint8, (N, H, W, channels).
     masks : numpy.memmap or None
-        uint8 0 or 1, (N, H, W); None for test frames.
+        uint8, (N, H, W), codes of `pipeline.masks.codes`; None for test frames.
     """
 
     index: pd.DataFrame
@@ -45,11 +51,12 @@ class Store:
 def build_store(
     folder: Path,
     frames: pd.DataFrame,
+    spec: Spec,
     *,
     height: int,
     width: int,
     channels: int,
-    foreground: int | tuple[int, int, int] | str,
+    truth: Truth | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
     """Decode, check and resize frames into `folder`, on all cores, in constant memory.
@@ -59,13 +66,15 @@ def build_store(
     folder : Path
         Created. It is complete when the function returns; put it in place as a whole then.
     frames : pandas.DataFrame
-        Columns id and image (Path); with masks also subject and mask (Path).
+        Columns id and image; with masks also subject.
+    spec : Spec
+        Classes, and how deep pixels are read.
     height, width : int
         Network size, pixels.
     channels : {1, 3}
         Grey or RGB; files of the other kind are converted.
-    foreground : int, tuple of int or "nonzero"
-        Which mask pixels are foreground.
+    truth : Truth, optional
+        The masks of training frames.
     advance : callable
         Called after each frame.
 
@@ -77,29 +86,44 @@ def build_store(
         The disk is full.
     """
     folder.mkdir()
-    shape = (len(frames), height, width)
-    images = create_map(folder / "images.npy", (*shape, channels))
-    masks = create_map(folder / "masks.npy", shape) if "mask" in frames else None
-
-    def write(row: int) -> dict[str, Any]:
-        frame = frames.iloc[row]
-        images[row], size = read_frame(
-            frame["image"], height=height, width=width, channels=channels
-        )
-        entry = {"id": frame["id"], "height": size[0], "width": size[1]}
-        if masks is not None:
-            mask = _read_mask_of(frame, size, foreground)
-            masks[row] = resize_mask(mask, height, width)
-            entry |= {"subject": frame["subject"], "area": int(np.count_nonzero(mask))}
-            entry |= {"rle": rle.encode(mask), "contradicts": ""}
-        advance()
-        return entry
-
-    pd.DataFrame(map_on_all_cores(write, len(frames))).to_csv(folder / "index.csv", index=False)
-    images.flush()
-    if masks is not None:
-        masks.flush()
     size = {"height": height, "width": width, "channels": channels}
+    reading = Reading(spec.levels, spec.page)
+    images = create_map(folder / "images.npy", (len(frames), *size.values()))
+    codes = create_map(folder / "masks.npy", (len(frames), height, width)) if truth else None
+
+    def write(row: int) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+        frame = frames.iloc[row]
+        images[row], shape = read_frame(frame["image"], reading=reading, **size)
+        entry = {"id": frame["id"], "height": shape[0], "width": shape[1]}
+        masks, objects = [], []
+        if truth is not None:
+            pieces = truth.pieces(frame["id"], shape)
+            of_classes = to_channels(pieces, len(spec.classes), shape)
+            codes[row] = pack(_resize_masks(of_classes, height, width), exclusive=spec.exclusive)
+            foreground = of_classes[..., 1:] if spec.exclusive else of_classes
+            area = int(np.count_nonzero(foreground.any(axis=-1)))
+            entry |= {"subject": frame["subject"], "area": area, "contradicts": ""}
+            masks = [
+                _mask_row(frame["id"], name, of_classes[..., index])
+                for index, name in enumerate(spec.classes)
+            ]
+            objects = [
+                _mask_row(frame["id"], spec.classes[piece.class_index], piece.mask)
+                for piece in pieces
+                if spec.instances and piece.mask.any()
+            ]
+        advance()
+        return entry, masks, objects
+
+    written = map_on_all_cores(write, len(frames))
+    entries, masks, objects = zip(*written, strict=True)
+    _write_table(folder / "index.csv", entries)
+    images.flush()
+    if codes is not None:
+        codes.flush()
+        _write_table(folder / "masks.csv", chain.from_iterable(masks), list(_MASK_TYPES))
+    if spec.instances and truth is not None:
+        _write_table(folder / "objects.csv", chain.from_iterable(objects), list(_MASK_TYPES))
     (folder / "size.json").write_text(json.dumps(size))
 
 
@@ -127,6 +151,10 @@ def select_frames(
         (folder / f"kept_{name}").replace(folder / name)
     index = index.iloc[rows].assign(subject=subjects, contradicts=contradicts)
     index.to_csv(folder / "index.csv", index=False)
+    for path in (folder / "masks.csv", folder / "objects.csv"):
+        if path.exists():
+            table = _read_table(path, _MASK_TYPES)
+            table[table["id"].isin(index["id"])].to_csv(path, index=False)
 
 
 def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store:
@@ -147,7 +175,7 @@ def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store
             )
         index = open_index(folder)
         images = np.lib.format.open_memmap(folder / "images.npy", mode="r")
-        has_masks = "rle" in index
+        has_masks = "subject" in index
         masks = np.lib.format.open_memmap(folder / "masks.npy", mode="r") if has_masks else None
     except FileNotFoundError as error:
         raise InputError(f"{error.filename}: no such file; run: pipeline preprocess") from error
@@ -166,16 +194,57 @@ def open_index(folder: Path) -> pd.DataFrame:
     InputError
         There is none, or it is damaged.
     """
-    path = folder / "index.csv"
+    return _read_table(folder / "index.csv", _INDEX_TYPES, _FRAME_TYPES)
+
+
+def open_masks(folder: Path, class_name: str) -> pd.DataFrame:
+    """Read the index with the masks of one class.
+
+    Returns
+    -------
+    pandas.DataFrame
+        That of `open_index`, with the class's area and its rle (columns first, from 1, original
+        size).
+
+    Raises
+    ------
+    InputError
+        A table is missing or damaged, or knows no such class.
+    """
+    index = open_index(folder)
+    masks = _read_table(folder / "masks.csv", _MASK_TYPES)
+    masks = masks[masks["class"] == class_name]
+    if list(masks["id"]) != list(index["id"]):
+        raise InputError(
+            f"{folder}: expected a mask of class {class_name} of every frame;"
+            " run: pipeline preprocess"
+        )
+    return index.assign(area=masks["area"].to_numpy(), rle=masks["rle"].to_numpy())
+
+
+def open_objects(folder: Path, class_name: str) -> dict[str, list[str]]:
+    """Read the run lengths of each frame's objects of one class, by id; frames without have none.
+
+    Raises
+    ------
+    InputError
+        The table is missing or damaged.
+    """
+    table = _read_table(folder / "objects.csv", _MASK_TYPES)
+    table = table[table["class"] == class_name]
+    return {str(frame_id): runs.tolist() for frame_id, runs in table.groupby("id")["rle"]}
+
+
+def _read_table(path: Path, *kinds: dict[str, type]) -> pd.DataFrame:
     try:
-        index = pd.read_csv(path, dtype=_INDEX_TYPES, keep_default_na=False)
+        table = pd.read_csv(path, dtype=kinds[0], keep_default_na=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run: pipeline preprocess") from error
     except ValueError as error:
         raise InputError(f"{path}: damaged ({error}); run: pipeline preprocess") from error
-    if list(index) not in (list(_INDEX_TYPES), list(_FRAME_TYPES)):
-        raise InputError(f"{path}: damaged (columns {list(index)}); run: pipeline preprocess")
-    return index
+    if list(table) not in [list(kind) for kind in kinds]:
+        raise InputError(f"{path}: damaged (columns {list(table)}); run: pipeline preprocess")
+    return table
 
 
 def create_map(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.memmap:
@@ -195,15 +264,21 @@ def create_map(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) 
     return array
 
 
-def _read_mask_of(
-    frame: pd.Series, shape: tuple[int, int], foreground: int | tuple[int, int, int] | str
-) -> np.ndarray:
-    mask = read_mask(frame["mask"], foreground=foreground)
-    if mask.shape != shape:
-        raise InputError(
-            f"{frame['mask']}: expected the size of its image {shape}, got {mask.shape}"
-        )
-    return mask
+def _resize_masks(of_classes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize bool (h, w, K) to (height, width, K); no pixel gets two classes that had none."""
+    resized = [resize_mask(mask, height, width) for mask in np.moveaxis(of_classes, -1, 0)]
+    return np.stack(resized, axis=-1)
+
+
+def _mask_row(frame_id: str, class_name: str, mask: np.ndarray) -> dict[str, Any]:
+    area = int(np.count_nonzero(mask))
+    return {"id": frame_id, "class": class_name, "area": area, "rle": rle.encode(mask)}
+
+
+def _write_table(
+    path: Path, rows: Iterable[dict[str, Any]], columns: list[str] | None = None
+) -> None:
+    pd.DataFrame(list(rows), columns=columns).to_csv(path, index=False)
 
 
 def _describe(size: dict[str, int]) -> str:

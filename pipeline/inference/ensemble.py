@@ -1,6 +1,6 @@
 """A trained ensemble with its cut-offs: frames of any size to masks at that size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +8,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from pipeline.dataset.images import read_frame
-from pipeline.dataset.predictions import pack_predictions, prediction_to_mask
+from pipeline.dataset.arrays import Reading
+from pipeline.dataset.decision import Decision
+from pipeline.dataset.images import EIGHT_BITS, read_frame
+from pipeline.dataset.predictions import pack_predictions
 from pipeline.inference.predict import predict_batch
-from pipeline.masks.clean import Cutoffs
 
 
 class Frame(NamedTuple):
@@ -41,10 +42,12 @@ class Ensemble:
         Names from `VIEWS`.
     height, width, channels : int
         Of the frames that the networks see, pixels.
-    cutoffs : Cutoffs
-        As tuned.
-    reshape : callable
-        The cut-offs' shape prior, see `make_shape_prior`.
+    decide : Decision
+        From predictions to masks.
+    reading : Reading
+        How deep pixels are read.
+    exclusive : bool
+        Whether a pixel has one class.
     """
 
     models: Sequence[keras.Model]
@@ -52,8 +55,9 @@ class Ensemble:
     height: int
     width: int
     channels: int
-    cutoffs: Cutoffs
-    reshape: Callable[[np.ndarray], np.ndarray]
+    decide: Decision
+    reading: Reading = EIGHT_BITS
+    exclusive: bool = False
 
     def read(self, path: Path) -> Frame:
         """Read one file, see `read_frame`.
@@ -64,7 +68,7 @@ class Ensemble:
             It can't be decoded.
         """
         size = {"height": self.height, "width": self.width, "channels": self.channels}
-        return Frame(*read_frame(path, **size))
+        return Frame(*read_frame(path, reading=self.reading, **size))
 
     def predict(
         self, frames: Sequence[Frame], *, folds: int | None = None, views: int | None = None
@@ -78,9 +82,10 @@ class Ensemble:
             Only the first so many; all by default.
         """
         pixels = np.stack([frame.pixels for frame in frames])
-        predicted = predict_batch(self.models[:folds], pixels, views=self.views[:views])
+        members = self.models[:folds], pixels
+        predicted = predict_batch(*members, views=self.views[:views], exclusive=self.exclusive)
         return pack_predictions(*predicted)
 
-    def mask(self, prediction: np.void, frame: Frame) -> np.ndarray:
-        """Return the mask of a frame, bool, at its original size."""
-        return prediction_to_mask(prediction, frame.size, self.cutoffs, self.reshape)
+    def masks(self, prediction: np.void, frame: Frame) -> np.ndarray:
+        """Return the masks of a frame, bool (H, W, classes), at its original size."""
+        return self.decide(prediction, frame.size)

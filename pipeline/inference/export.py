@@ -16,7 +16,9 @@ Format = Literal["saved_model", "onnx"]
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
 
-def merge_models(models: Sequence[keras.Model], *, height: int, width: int) -> keras.Model:
+def merge_models(
+    models: Sequence[keras.Model], *, height: int, width: int, exclusive: bool = False
+) -> keras.Model:
     """Return one float32 network with the means of foreground probability and presence.
 
     Its views are none but identity. Float32, because ONNX runtimes and older devices lack the
@@ -28,23 +30,29 @@ def merge_models(models: Sequence[keras.Model], *, height: int, width: int) -> k
         Raw frames to logits, see `build_fcn`.
     height, width : int
         Size of the frames, pixels.
+    exclusive : bool
+        Whether a pixel has one class.
 
     Returns
     -------
     keras.Model
         Takes raw frames (N, height, width, C), 0 to 255; gives a dict: "probability", float32
-        (N, height, width, 1), and "presence", float32 (N, 1), both as `predict_batch` has them.
+        (N, height, width, K), and "presence", float32 (N, K), both as `predict_batch` has them.
     """
     frames = keras.Input((height, width, models[0].input_shape[-1]), name="frames")
     probabilities, presences = [], []
     for number, model in enumerate(models):
         logits = as_float32(model, name=f"member{number}")(frames)
+        presence = None
         if isinstance(logits, dict):
             logits, presence = logits["mask"], logits["presence"]
-        else:
-            presence = layers.GlobalMaxPooling2D(dtype="float32")(logits)
-        probabilities.append(layers.Activation("sigmoid", dtype="float32")(logits))
-        presences.append(layers.Activation("sigmoid", dtype="float32")(presence))
+            presence = layers.Activation("sigmoid", dtype="float32")(presence)
+        activation = "softmax" if exclusive else "sigmoid"
+        probability = layers.Activation(activation, dtype="float32")(logits)
+        probabilities.append(probability)
+        if presence is None:
+            presence = layers.GlobalMaxPooling2D(dtype="float32")(probability)
+        presences.append(presence)
     outputs = {"probability": _mean(probabilities), "presence": _mean(presences)}
     return keras.Model(frames, outputs, name="ensemble")
 

@@ -94,12 +94,14 @@ def check_images(jobs: Sequence[Job], *, advance: Callable[[], None] = lambda: N
 def write_masks(
     jobs: Sequence[Job],
     ensemble: Ensemble,
+    classes: Sequence[str],
     *,
     batch_size: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> int:
     """Write the masks as PNG, 0 and 255, batch by batch; return how many are not empty.
 
+    Of several classes each has a file of its own, ``NAME_CLASS.png``.
     Each file is complete or not there; a run that is stopped leaves the masks of its batches.
 
     Raises
@@ -114,9 +116,11 @@ def write_masks(
         batch = jobs[start : start + batch_size]
         frames = [ensemble.read(job.image) for job in batch]
         for job, frame, predicted in zip(batch, frames, ensemble.predict(frames), strict=True):
-            mask = ensemble.mask(predicted, frame)
-            _write_mask(job.mask, mask)
-            filled += bool(mask.any())
+            masks = ensemble.masks(predicted, frame)
+            for index, name in enumerate(classes):
+                suffix = f"_{name}" if len(classes) > 1 else ""
+                _write_mask(job.mask.with_stem(job.mask.stem + suffix), masks[..., index])
+            filled += bool(masks.any())
         advance(len(batch))
     return filled
 

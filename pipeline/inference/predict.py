@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from pipeline.atomic import atomic_file
 from pipeline.dataset.predictions import create_predictions, pack_predictions
@@ -41,7 +41,11 @@ def load_model(path: Path) -> keras.Model:
 
 
 def predict_batch(
-    models: Sequence[keras.Model], frames: np.ndarray, *, views: Sequence[str]
+    models: Sequence[keras.Model],
+    frames: np.ndarray,
+    *,
+    views: Sequence[str],
+    exclusive: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the means over models and views of foreground probability and presence.
 
@@ -55,27 +59,28 @@ def predict_batch(
         uint8, (N, H, W, C).
     views : sequence of str
         Names from `VIEWS`.
+    exclusive : bool
+        Whether a pixel has one class: then its probabilities sum to 1.
 
     Returns
     -------
     probability : numpy.ndarray
-        float32, (N, H, W), in [0, 1].
+        float32, (N, H, W, classes), in [0, 1].
     presence : numpy.ndarray
-        float32, (N,), in [0, 1].
+        float32, (N, classes), in [0, 1].
     """
-    total = np.zeros(frames.shape[:3], dtype=np.float32)
-    presence = np.zeros(len(frames), dtype=np.float32)
+    total, presence = 0.0, 0.0
     for name in views:
         view = VIEWS[name]
         changed = np.ascontiguousarray(view.apply(frames), dtype=np.float32)
         for model in models:
             logits = model.predict_on_batch(changed)
+            of_head = None
             if isinstance(logits, dict):
-                logits, presence_logits = logits["mask"], logits["presence"]
-            else:
-                presence_logits = logits.max(axis=(1, 2))
-            total += view.invert(expit(logits), frames.shape[1:3])[..., 0]
-            presence += expit(presence_logits)[:, 0]
+                logits, of_head = logits["mask"], expit(logits["presence"])
+            probability = softmax(logits, axis=-1) if exclusive else expit(logits)
+            total += view.invert(probability, frames.shape[1:3])
+            presence += probability.max(axis=(1, 2)) if of_head is None else of_head
     count = len(views) * len(models)
     return total / count, presence / count
 
@@ -88,6 +93,7 @@ def write_predictions(
     *,
     views: Sequence[str],
     batch_size: int,
+    exclusive: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Predict the frames of `rows` into a ``.npy`` file of `prediction_type`.
@@ -106,11 +112,15 @@ def write_predictions(
     OSError
         The disk is full. `path` is then as it was.
     """
+    options = {"views": views, "exclusive": exclusive}
     with atomic_file(path) as beside:
-        predictions = create_predictions(beside, len(rows), images.shape[1:3])
+        predictions = None
         for start in range(0, len(rows), batch_size):
             batch = rows[start : start + batch_size]
-            predicted = pack_predictions(*predict_batch(models, images[batch], views=views))
+            predicted = pack_predictions(*predict_batch(models, images[batch], **options))
+            if predictions is None:  # the first batch tells how many classes there are
+                shape = predicted["prob_map"].shape[1:]
+                predictions = create_predictions(beside, len(rows), shape)
             predictions[start : start + len(batch)] = predicted
             advance(len(batch))
         predictions.flush()

@@ -35,7 +35,7 @@ def masks_in_time(
     seconds_left: Callable[[], float],
     on_bad_file: Callable[[InputError], None],
 ) -> Iterator[tuple[int, Plan, np.ndarray]]:
-    """Yield the position of a file, what it was predicted by, and its mask, bool.
+    """Yield the position of a file, what it was predicted by, and its masks, bool (H, W, K).
 
     Before each batch the part of the ensemble is chosen anew that suits the time left.
 
@@ -72,7 +72,7 @@ def masks_in_time(
             predicted = ensemble.predict(batch, folds=plan.folds, views=plan.views)
             predicting = time.monotonic() - before
             for position, prediction in zip(frames, predicted, strict=True):
-                yield position, plan, ensemble.mask(prediction, frames[position])
+                yield position, plan, ensemble.masks(prediction, frames[position])
         otherwise = time.monotonic() - begin - predicting
         if frames:
             members = plan.folds * plan.views

@@ -18,7 +18,7 @@ class View(NamedTuple):
     apply : callable
         Frames (N, H, W, C) to changed ones.
     invert : callable
-        Maps of the changed frames, (N, h, w, 1), and the frames' (H, W) to maps (N, H, W, 1).
+        Maps of the changed frames, (N, h, w, K), and the frames' (H, W) to maps (N, H, W, K).
         Exact but for the scales, which interpolate.
     keeps_size : bool
         Whether changed frames have the size of the frames; else the network must take any size.

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.competitions.spec import SubmissionFormat
-from pipeline.kaggle.submission import encode_row, write_rows
+from pipeline.competitions.spec import Spec
+from pipeline.kaggle.submission import encode_rows, write_rows
 
 _REFRESH = 30.0  # seconds
 
@@ -24,8 +25,8 @@ class Draft:
         Created or replaced.
     ids : iterable of str
         In the order of the rows.
-    form : SubmissionFormat
-        Header, scan order, first pixel and empty marker.
+    spec : Spec
+        Classes and format.
     clock : callable
         Seconds.
 
@@ -39,26 +40,27 @@ class Draft:
         self,
         path: Path,
         ids: Iterable[str],
-        form: SubmissionFormat,
+        spec: Spec,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path, self._form, self._clock = path, form, clock
-        self._rows = dict.fromkeys(ids, "")
+        self._path, self._spec, self._clock = path, spec, clock
+        nothing = np.zeros((1, 1, len(spec.classes)), bool)
+        self._rows = {image_id: encode_rows(image_id, nothing, spec) for image_id in ids}
         self.save()
 
     @property
     def filled(self) -> int:
         """Number of rows that are not empty."""
-        return sum(runs != "" for runs in self._rows.values())
+        return sum(runs != "" for rows in self._rows.values() for _, runs in rows)
 
-    def put(self, mask_id: str, mask: np.ndarray) -> None:
-        """Take in a mask, bool (H, W), at original size."""
-        self._rows[mask_id] = encode_row(mask, self._form)
+    def put(self, image_id: str, masks: np.ndarray) -> None:
+        """Take in an image's masks, bool (H, W, classes), at original size."""
+        self._rows[image_id] = encode_rows(image_id, masks, self._spec)
         if self._clock() - self._saved >= _REFRESH:
             self.save()
 
     def save(self) -> None:
         """Write the file."""
-        write_rows(self._path, self._rows.items(), self._form)
+        write_rows(self._path, chain.from_iterable(self._rows.values()), self._spec.submission)
         self._saved = self._clock()

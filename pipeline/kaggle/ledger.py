@@ -19,7 +19,7 @@ COLUMNS = {
     "message": "string",  # one line
     "revision": "string",  # of git, "+dirty" where files had changed
     "params_sha256": "string",
-    "nested_dice": "Float64",
+    "nested_score": "Float64",
     "public_score": "Float64",
     "private_score": "Float64",
 }

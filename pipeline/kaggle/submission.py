@@ -8,106 +8,107 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic import atomic_file
-from pipeline.competitions.spec import SubmissionFormat
+from pipeline.competitions.spec import Spec, SubmissionFormat
+from pipeline.competitions.table import Rows, read_table
 from pipeline.errors import InputError
 from pipeline.masks import rle
+from pipeline.masks.instances import split_pieces
 
-csv.field_size_limit(2**31 - 1)  # a mask's runs are one field; the default is 131,072 characters
+Row = tuple[tuple[str, ...], str]  # what stands before the runs, and these
 
 
-def write_submission(
-    path: Path, masks: Iterable[tuple[str, np.ndarray]], form: SubmissionFormat
-) -> None:
-    """Encode masks, one row each, as they come.
+def write_submission(path: Path, masks: Iterable[tuple[str, np.ndarray]], spec: Spec) -> None:
+    """Encode masks as they come.
 
     Parameters
     ----------
     path : Path
         Replaced when the last row is written.
     masks : iterable of (str, numpy.ndarray)
-        Id and bool (H, W) mask at original size, in the order of the rows.
-    form : SubmissionFormat
-        Header, scan order, first pixel and empty marker.
+        Id and masks, bool (H, W, classes) at original size, of each image in the rows' order.
+    spec : Spec
+        Classes and format.
     """
-    rows = ((mask_id, encode_row(mask, form)) for mask_id, mask in masks)
-    write_rows(path, rows, form)
+    rows = (row for image_id, of_image in masks for row in encode_rows(image_id, of_image, spec))
+    write_rows(path, rows, spec.submission)
 
 
-def encode_row(mask: np.ndarray, form: SubmissionFormat) -> str:
-    """Return the run lengths of a bool (H, W) mask, "" for an empty one."""
-    return rle.encode(mask, order=form.order, origin=form.origin)
+def encode_rows(image_id: str, masks: np.ndarray, spec: Spec) -> list[Row]:
+    """Return an image's rows: one per class, or of objects one per connected piece.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray
+        bool, (H, W, classes). A class without foreground has one row, without runs.
+    """
+    rows = []
+    for index, name in enumerate(spec.classes):
+        mask, key = masks[..., index], spec.submission.key(image_id, name)
+        pieces = (split_pieces(mask) if spec.instances else []) or [mask]
+        rows += [(key, rle.encode(piece, **spec.submission.scan)) for piece in pieces]
+    return rows
 
 
-def write_rows(path: Path, rows: Iterable[tuple[str, str]], form: SubmissionFormat) -> None:
-    """Write rows of id and run lengths, "" for an empty mask; `path` is replaced at the last."""
+def write_rows(path: Path, rows: Iterable[Row], form: SubmissionFormat) -> None:
+    """Write rows, of which "" stands for an empty mask; `path` is replaced at the last."""
     with atomic_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(form.header)
-        for mask_id, runs in rows:
-            writer.writerow([mask_id, runs or form.empty])
+        for key, runs in rows:
+            writer.writerow([*key, runs or form.empty])
 
 
-def read_submission(path: Path, form: SubmissionFormat) -> dict[str, str]:
-    """Return the run lengths by id, in the order of the rows; "" for an empty mask.
+def read_submission(path: Path, spec: Spec) -> Rows:
+    """Return the run lengths of each row, or of each image's objects; "" for an empty mask.
 
     Raises
     ------
     InputError
         The file is missing, is no CSV, has another header, or an id stands twice.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, strict=True))
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror}") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV file: {error}") from error
-    if not rows or tuple(rows[0]) != form.header:
-        found = ",".join(rows[0]) if rows else ""
-        raise InputError(f"{path}: expected the header {','.join(form.header)}, got {found[:80]!r}")
-    runs: dict[str, str] = {}
-    for line, row in enumerate(rows[1:], start=2):
-        if len(row) != 2:
-            raise InputError(f"{path}:{line}: expected 2 fields, got {len(row)}")
-        if row[0] in runs:
-            raise InputError(f"{path}:{line}: id {row[0]} stands twice")
-        if row[1] == "" != form.empty:
-            raise InputError(f"{path}:{line}: expected {form.empty} for an empty mask, got nothing")
-        runs[row[0]] = "" if row[1] == form.empty else row[1]
-    return runs
+    return read_table(path, spec.submission, repeats=spec.instances)
 
 
 def check_submission(
-    path: Path, form: SubmissionFormat, *, ids: Sequence[str], shapes: Sequence[tuple[int, int]]
-) -> int:
-    """Verify header, ids, their order, and that every row decodes within its frame.
+    path: Path, spec: Spec, *, ids: Sequence[str], shapes: Sequence[tuple[int, int]]
+) -> tuple[int, int]:
+    """Verify header, ids, their order, and that every row decodes within its image.
 
     Parameters
     ----------
     ids : sequence of str
-        Expected ids in the expected order.
+        Expected images in the expected order.
     shapes : sequence of (int, int)
-        Height and width of each frame, pixels.
+        Height and width of each, pixels.
 
     Returns
     -------
-    int
-        Number of rows that are not empty.
+    rows, filled : int
+        Number of rows, and of those that are not empty.
 
     Raises
     ------
     InputError
         The first fault.
     """
-    runs = read_submission(path, form)
-    check_ids(path, list(runs), ids)
-    for mask_id, shape in zip(ids, shapes, strict=True):
-        decode_row(path, mask_id, runs[mask_id], shape, form)
-    return sum(row != "" for row in runs.values())
+    rows = read_submission(path, spec)
+    check_keys(path, list(rows), expected_keys(ids, spec))
+    for image_id, shape in zip(ids, shapes, strict=True):
+        decode_rows(path, rows, image_id, shape, spec)
+    runs = [one for of_key in rows.values() for one in of_key]
+    return len(runs), sum(one != "" for one in runs)
 
 
-def check_ids(path: Path, found: Sequence[str], expected: Sequence[str]) -> None:
-    """Raise InputError unless the ids are the expected ones in the expected order."""
+def expected_keys(ids: Iterable[str], spec: Spec) -> list[tuple[str, ...]]:
+    """Return what stands before the runs in a submission of these images, in its order."""
+    return [spec.submission.key(image_id, name) for image_id in ids for name in spec.classes]
+
+
+def check_keys(
+    path: Path, found: Sequence[tuple[str, ...]], expected: Sequence[tuple[str, ...]]
+) -> None:
+    """Raise InputError unless the ids of the rows are the expected ones in the expected order."""
+    found, expected = (list(map(",".join, keys)) for keys in (found, expected))
     missing = pd.Index(expected).difference(found, sort=False)
     if len(missing):
         raise InputError(f"{path}: expected {len(expected)} ids, {_some(missing)} missing")
@@ -119,14 +120,37 @@ def check_ids(path: Path, found: Sequence[str], expected: Sequence[str]) -> None
             raise InputError(f"{path}:{line}: expected id {other} in this place, got {one}")
 
 
-def decode_row(
-    path: Path, mask_id: str, runs: str, shape: tuple[int, int], form: SubmissionFormat
+def decode_rows(
+    path: Path, rows: Rows, image_id: str, shape: tuple[int, int], spec: Spec
+) -> list[list[np.ndarray]]:
+    """Decode an image's rows: of each class its masks, bool (H, W), one or one per object.
+
+    Raises
+    ------
+    InputError
+        A row is at fault, or objects overlap; names file and id.
+    """
+    decoded = []
+    for name in spec.classes:
+        key = spec.submission.key(image_id, name)
+        try:
+            masks = [rle.decode(runs, shape, **spec.submission.scan) for runs in rows[key]]
+        except ValueError as error:
+            raise InputError(f"{path}: id {','.join(key)}: {error}") from error
+        if len(masks) > 1 and np.sum(masks, axis=0, dtype=np.int32).max() > 1:
+            raise InputError(
+                f"{path}: id {','.join(key)}: expected rows apart, got ones that overlap"
+            )
+        decoded.append(masks)
+    return decoded
+
+
+def decode_image(
+    path: Path, rows: Rows, image_id: str, shape: tuple[int, int], spec: Spec
 ) -> np.ndarray:
-    """Decode one row into a bool (H, W) mask; InputError names file and id."""
-    try:
-        return rle.decode(runs, shape, order=form.order, origin=form.origin)
-    except ValueError as error:
-        raise InputError(f"{path}: id {mask_id}: {error}") from error
+    """Decode an image's rows into bool (H, W, classes); InputError as `decode_rows`."""
+    decoded = decode_rows(path, rows, image_id, shape, spec)
+    return np.stack([np.logical_or.reduce(masks) for masks in decoded], axis=-1)
 
 
 def _some(ids: pd.Index) -> str:

@@ -1,13 +1,14 @@
 """How good cut-offs are, and how sure that is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs
+from pipeline.masks.metrics import DICE, Metric
 from pipeline.masks.shapes import ShapePrior
-from pipeline.masks.tuning import Frames, Rule, evaluate_cutoffs, tune_cutoffs
+from pipeline.masks.tuning import Frames, Rule, evaluate_cutoffs, score_cutoffs, tune_cutoffs
 
 _RESAMPLES = 10_000
 
@@ -46,20 +47,23 @@ class Nested(NamedTuple):
         Chosen on all frames.
     by_fold : dict of int to Cutoffs
         Chosen on the frames of the other folds.
-    dice : numpy.ndarray
-        float64, (N,), of each frame with its fold's cut-offs.
-    areas : numpy.ndarray
-        int64, (N,), predicted pixels with these.
+    overlaps, areas : numpy.ndarray
+        int64, (N,): with its fold's cut-offs, each frame's predicted pixels that are in the true
+        mask, and all of them.
     """
 
     cutoffs: Cutoffs
     by_fold: dict[int, Cutoffs]
-    dice: np.ndarray
+    overlaps: np.ndarray
     areas: np.ndarray
 
 
 def tune_nested(
-    tables: Mapping[ShapePrior, Frames], folds: np.ndarray, rules: Collection[Rule]
+    tables: Mapping[ShapePrior, Frames],
+    folds: np.ndarray,
+    rules: Collection[Rule],
+    *,
+    metric: Metric = DICE,
 ) -> Nested:
     """Tune on all frames, and without each fold in turn; score each fold with the latter.
 
@@ -69,31 +73,35 @@ def tune_nested(
         The frames under each shape prior that may be used.
     folds : numpy.ndarray
         int, (N,).
-    rules : collection of str
+    rules, metric
         See `tune_cutoffs`.
     """
     weights = fold_weights(folds)
-    found = {prior: tune_cutoffs(frames, weights, rules) for prior, frames in tables.items()}
+    found = {
+        prior: tune_cutoffs(frames, weights, rules, metric=metric)
+        for prior, frames in tables.items()
+    }
     chosen, *others = (
-        _best_prior(tables, {prior: found[prior][column] for prior in found}, of_frames)
+        _best_prior(tables, {prior: found[prior][column] for prior in found}, of_frames, metric)
         for column, of_frames in enumerate(weights.T)
     )
     by_fold = dict(zip(np.unique(folds).tolist(), others, strict=True))
-    dice, areas = np.empty(len(folds)), np.empty(len(folds), dtype=np.int64)
+    overlaps, areas = np.empty((2, len(folds)), dtype=np.int64)
     for fold, cutoffs in by_fold.items():
         of_all = evaluate_cutoffs(tables[cutoffs.shape_prior], cutoffs)
-        for values, of_fold in zip((dice, areas), of_all, strict=True):
+        for values, of_fold in zip((overlaps, areas), of_all, strict=True):
             values[folds == fold] = of_fold[folds == fold]
-    return Nested(chosen, by_fold, dice, areas)
+    return Nested(chosen, by_fold, overlaps, areas)
 
 
 def _best_prior(
     tables: Mapping[ShapePrior, Frames],
     found: Mapping[ShapePrior, Cutoffs],
     weights: np.ndarray,
+    metric: Metric,
 ) -> Cutoffs:
     scores = {
-        prior: evaluate_cutoffs(tables[prior], cutoffs)[0] @ weights
+        prior: score_cutoffs(tables[prior], cutoffs, weights[:, None], metric).item()
         for prior, cutoffs in found.items()
     }
     best = max(scores, key=scores.get)
@@ -145,10 +153,32 @@ def bootstrap_interval(
     ----------
     Efron, *Bootstrap methods: another look at the jackknife*, 1979.
     """
+    columns = np.stack([values, np.ones(len(values))])
+    return bootstrap_sums(columns, subjects, lambda sums: sums[0] / sums[1], seed=seed, level=level)
+
+
+def bootstrap_sums(
+    columns: np.ndarray,
+    subjects: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    seed: int,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return an interval of a score that hangs on sums over frames; see `bootstrap_interval`.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        float, (C, N), of each frame, such as its predicted area.
+    score : callable
+        From their sums, (C, R), to the scores of R draws.
+    """
     _, subject = np.unique(subjects, return_inverse=True)
-    sums, counts = np.bincount(subject, weights=values), np.bincount(subject)
+    count = subject.max() + 1
+    sums = np.stack([np.bincount(subject, weights=column, minlength=count) for column in columns])
     draws = np.random.default_rng(seed).multinomial(
-        len(counts), np.full(len(counts), 1 / len(counts)), size=_RESAMPLES
+        count, np.full(count, 1 / count), size=_RESAMPLES
     )
-    low, high = np.quantile((draws @ sums) / (draws @ counts), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(score(sums @ draws.T), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

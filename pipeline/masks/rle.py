@@ -21,7 +21,9 @@ def _check_scan(order, origin):
         raise ValueError(f"origin: expected 0 or 1, got {origin!r}")
 
 
-def encode(mask: np.ndarray, *, order: Order = "columns", origin: int = 1) -> str:
+def encode(
+    mask: np.ndarray, *, order: Order = "columns", origin: int = 1, relative: bool = False
+) -> str:
     """Write a mask as pairs "start length", separated by single spaces.
 
     Parameters
@@ -31,6 +33,8 @@ def encode(mask: np.ndarray, *, order: Order = "columns", origin: int = 1) -> st
         Pixels are numbered down the columns first, or along the rows first.
     origin : {0, 1}
         Number of the top left pixel.
+    relative : bool
+        Starts but the first count from the pixel behind the run before.
 
     Returns
     -------
@@ -50,6 +54,8 @@ def encode(mask: np.ndarray, *, order: Order = "columns", origin: int = 1) -> st
     '2 4'
     >>> encode(mask, order="rows", origin=0)
     '1 4'
+    >>> encode(np.array([[0, 1, 1, 0, 1]], dtype=bool), relative=True)
+    '2 2 1 1'
     """
     _check_scan(order, origin)
     mask = np.asarray(mask)
@@ -74,11 +80,18 @@ def encode(mask: np.ndarray, *, order: Order = "columns", origin: int = 1) -> st
     lengths -= starts
     line, position = np.divmod(starts, right - left)
     starts[:] = (top + line) * n_positions + left + position + origin
+    if relative:
+        starts[1:] -= starts[:-1] + lengths[:-1]
     return " ".join(["%d %d"] * starts.size) % tuple(runs.tolist())
 
 
 def decode(
-    rle: str, shape: tuple[int, int], *, order: Order = "columns", origin: int = 1
+    rle: str,
+    shape: tuple[int, int],
+    *,
+    order: Order = "columns",
+    origin: int = 1,
+    relative: bool = False,
 ) -> np.ndarray:
     """Read a mask from pairs "start length"; the inverse of `encode`.
 
@@ -95,6 +108,8 @@ def decode(
         Pixels are numbered down the columns first, or along the rows first.
     origin : {0, 1}
         Number of the top left pixel.
+    relative : bool
+        Starts but the first count from the pixel behind the run before.
 
     Returns
     -------
@@ -123,7 +138,10 @@ def decode(
     height, width = _check_shape(shape)
     size = height * width
     numbers = _parse(rle)
-    starts, lengths = numbers[::2] - origin, numbers[1::2]
+    starts, lengths = numbers[::2], numbers[1::2]
+    if relative:
+        starts = _absolute(starts, lengths, size=size)
+    starts = starts - origin
     _check_runs(rle, starts, lengths, size=size, origin=origin)
 
     # Boundaries of background, run, background, run, ..., background.
@@ -155,6 +173,12 @@ def _parse(rle):
     if numbers.size % 2:
         raise ValueError(f"rle: {_name_run(rle, numbers.size // 2)} has a start but no length")
     return numbers
+
+
+def _absolute(starts, lengths, *, size):
+    """Add up relative starts; numbers beyond the image stay beyond it and don't overflow."""
+    starts, lengths = np.minimum(starts, size + 1), np.minimum(lengths, size + 1)
+    return starts.cumsum() + lengths.cumsum() - lengths
 
 
 def _check_runs(rle, starts, lengths, *, size, origin):

@@ -1,14 +1,14 @@
 """The best cut-offs for out-of-fold maps, exactly, from tables of the maps' connected pieces."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import product
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs, presence_score
-from pipeline.masks.dice import dice_from_areas
+from pipeline.masks.metrics import DICE, Metric
 
 Rule = Literal["min_area", "upper", "largest", "holes", "presence"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -56,8 +56,10 @@ class Search(NamedTuple):
     min_areas: np.ndarray
 
 
-def tune_cutoffs(frames: Frames, weights: np.ndarray, rules: Collection[Rule]) -> list[Cutoffs]:
-    """Find the cut-offs with the best weighted mean Dice, for several weightings at once.
+def tune_cutoffs(
+    frames: Frames, weights: np.ndarray, rules: Collection[Rule], *, metric: Metric = DICE
+) -> list[Cutoffs]:
+    """Find the cut-offs with the best weighted score, for several weightings at once.
 
     Threshold, upper threshold, smallest area, largest piece and holes are searched in all
     combinations that make a difference. The presence rule is found for the best of them, exactly
@@ -71,36 +73,44 @@ def tune_cutoffs(frames: Frames, weights: np.ndarray, rules: Collection[Rule]) -
         float, (N, M); a column is the weights of the frames in one objective and sums to 1.
     rules : collection of str
         The rules that may be used besides the threshold, of `RULES`.
+    metric : Metric
+        What is scored.
 
     Returns
     -------
     list of Cutoffs
         One per objective. Among equal scores those with the fewest rules and the middle threshold.
     """
-    found = _best_of(search_pieces(frames, weights, rules), frames, weights)
+    found = _best_of(search_pieces(frames, weights, rules, metric=metric), frames, weights)
     if "presence" not in rules:
         return found
     return [
-        _alternate(frames, column, cutoffs, rules)
+        _alternate(frames, column, cutoffs, rules, metric)
         for column, cutoffs in zip(weights.T, found, strict=True)
     ]
 
 
 def evaluate_cutoffs(frames: Frames, cutoffs: Cutoffs) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `apply_cutoffs` scores on each frame.
+    """Return what `apply_cutoffs` predicts for each frame.
 
     Returns
     -------
-    dice : numpy.ndarray
-        float64, (N,).
-    areas : numpy.ndarray
-        int64, (N,), predicted pixels.
+    overlaps, areas : numpy.ndarray
+        int64, (N,): pixels of the predicted mask that are in the true one, and all of them.
     """
     rows = _kept(frames, cutoffs)
     areas, overlaps = np.zeros((2, len(frames.true_areas)), dtype=np.int64)
     np.add.at(areas, rows["image"], rows["area"])
     np.add.at(overlaps, rows["image"], rows["overlap"])
-    return dice_from_areas(overlaps, frames.true_areas, areas), areas
+    return overlaps, areas
+
+
+def score_cutoffs(
+    frames: Frames, cutoffs: Cutoffs, weights: np.ndarray, metric: Metric = DICE
+) -> np.ndarray:
+    """Return the score of cut-offs under each weighting, float64 (M,)."""
+    overlaps, areas = evaluate_cutoffs(frames, cutoffs)
+    return metric.score(overlaps, frames.true_areas, areas, weights)
 
 
 def search_pieces(
@@ -108,6 +118,7 @@ def search_pieces(
     weights: np.ndarray,
     rules: Collection[Rule],
     *,
+    metric: Metric = DICE,
     forms: Iterable[tuple[bool, bool]] | None = None,
     uppers: Collection[int] | None = None,
 ) -> Search:
@@ -115,7 +126,7 @@ def search_pieces(
 
     Parameters
     ----------
-    frames, weights, rules
+    frames, weights, rules, metric
         See `tune_cutoffs`.
     forms, uppers : collection, optional
         The only ones to try.
@@ -148,20 +159,48 @@ def search_pieces(
             key = hashlib.blake2b(b"".join(content), digest_size=16).digest()
             if key not in known:
                 known[key] = _best_min_areas(
-                    seen, frames.true_areas, weights, may_drop="min_area" in rules
+                    seen, frames.true_areas, weights, metric, may_drop="min_area" in rules
                 )
             scores[form, threshold - 1, alike], min_areas[form, threshold - 1, alike] = known[key]
     return Search(forms, scores, min_areas)
 
 
 def _best_min_areas(
-    rows: np.ndarray, true_areas: np.ndarray, weights: np.ndarray, *, may_drop: bool
+    rows: np.ndarray,
+    true_areas: np.ndarray,
+    weights: np.ndarray,
+    metric: Metric,
+    *,
+    may_drop: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return each objective's best score and smallest area, (M,) each.
+    """Return each objective's best score and smallest area, (M,) each, for `rows` of `_by_area`."""
+    order = np.argsort(rows["area"], kind="stable")
+    score_drops = _drops_pooled if metric.pooled else _drops_of_images
+    totals = score_drops(rows, order, true_areas, weights, metric)
+    if not may_drop:
+        return totals[0], np.zeros(weights.shape[1], dtype=np.int64)
+    areas = rows["area"][order].astype(np.int64)
+    # Pieces of equal area are dropped together or not at all.
+    totals[1:-1][areas[1:] == areas[:-1]] = -np.inf
+    # The first of equal totals; rounding, which hangs on the images' order, must not choose.
+    dropped = (totals >= totals.max(axis=0) - _EQUAL).argmax(axis=0)
+    # The 0 stands for "none dropped", also where there is no piece.
+    min_areas = np.append(0, areas + 1)[dropped]
+    return totals[dropped, np.arange(len(dropped))], min_areas
+
+
+def _drops_of_images(
+    rows: np.ndarray,
+    order: np.ndarray,
+    true_areas: np.ndarray,
+    weights: np.ndarray,
+    metric: Metric,
+) -> np.ndarray:
+    """Return the mean score after each drop in turn, (1 + pieces, M).
 
     `rows` are pieces by image and, within an image, from small to large: dropping one means that
-    the smaller ones of its image are dropped already. So the change of the image's Dice by each
-    drop is known beforehand, and a cumulative sum over all pieces by area holds every score.
+    the smaller ones of its image are dropped already. So the change of the image's score by each
+    drop is known beforehand, and a cumulative sum over all pieces by area holds every total.
     """
     image = rows["image"]
     last = _is_last(image)
@@ -171,23 +210,31 @@ def _best_min_areas(
     without = running[:, last][:, group] - running
     within = without + sums
     truth = true_areas[image]
-    loss = dice_from_areas(within[1], truth, within[0]) - dice_from_areas(
+    loss = metric.of_areas(within[1], truth, within[0]) - metric.of_areas(
         without[1], truth, without[0]
     )
-    order = np.argsort(sums[0], kind="stable")
     lost = (loss[:, None] * weights[image])[order].cumsum(axis=0)
-    all_empty = (true_areas == 0) @ weights
-    if not may_drop or not len(rows):
-        kept = all_empty + (lost[-1] if len(rows) else 0.0)
-        return kept, np.zeros(len(kept), dtype=np.int64)
-    totals = np.vstack([np.zeros(weights.shape[1]), -lost]) + (all_empty + lost[-1])
-    areas = sums[0][order]
-    # Pieces of equal area are dropped together or not at all.
-    totals[1:-1][areas[1:] == areas[:-1]] = -np.inf
-    # The first of equal totals; rounding, which hangs on the images' order, must not choose.
-    dropped = (totals >= totals.max(axis=0) - _EQUAL).argmax(axis=0)
-    min_areas = np.where(dropped > 0, areas[dropped - 1] + 1, 0)
-    return totals[dropped, np.arange(len(dropped))], min_areas
+    lost = np.vstack([np.zeros(weights.shape[1]), lost])
+    none = np.zeros_like(true_areas)
+    return metric.score(none, true_areas, none, weights) + (lost[-1] - lost)
+
+
+def _drops_pooled(
+    rows: np.ndarray,
+    order: np.ndarray,
+    true_areas: np.ndarray,
+    weights: np.ndarray,
+    metric: Metric,
+) -> np.ndarray:
+    """Return the score of all pixels together after each drop in turn, (1 + pieces, M)."""
+    of_piece = weights[rows["image"]][order]
+    overlaps, areas = (
+        np.vstack([np.zeros(weights.shape[1]), of_piece * rows[name][order, None]]).cumsum(axis=0)
+        for name in ("overlap", "area")
+    )
+    # Rounding may leave less than nothing where all is dropped.
+    left = [(total[-1] - total).clip(min=0) for total in (overlaps, areas)]
+    return metric.of_areas(left[0], true_areas @ weights, left[1])
 
 
 def _best_of(search: Search, frames: Frames, weights: np.ndarray) -> list[Cutoffs]:
@@ -225,12 +272,16 @@ def _centre_min_area(cutoffs: Cutoffs, frames: Frames, weights: np.ndarray) -> C
 
 
 def _alternate(
-    frames: Frames, weights: np.ndarray, cutoffs: Cutoffs, rules: Collection[Rule]
+    frames: Frames,
+    weights: np.ndarray,
+    cutoffs: Cutoffs,
+    rules: Collection[Rule],
+    metric: Metric,
 ) -> Cutoffs:
     """Tune presence for these cut-offs, then threshold and area again, until neither gains."""
-    best = float(evaluate_cutoffs(frames, cutoffs)[0] @ weights)
+    (best,) = score_cutoffs(frames, cutoffs, weights[:, None], metric)
     for _ in range(_ROUNDS):
-        changed = _tune_presence(frames, weights, cutoffs)
+        changed = _tune_presence(frames, weights, cutoffs, metric)
         shown = frames._replace(
             pieces=_shown(frames, frames.pieces, changed),
             filled=_shown(frames, frames.filled, changed),
@@ -239,6 +290,7 @@ def _alternate(
             shown,
             weights[:, None],
             rules,
+            metric=metric,
             forms=[(cutoffs.fill_holes, cutoffs.largest_only)],
             uppers=(cutoffs.upper,),
         )
@@ -246,24 +298,26 @@ def _alternate(
         changed = searched._replace(
             min_presence=changed.min_presence, presence_weight=changed.presence_weight
         )
-        score = float(evaluate_cutoffs(frames, changed)[0] @ weights)
+        (score,) = score_cutoffs(frames, changed, weights[:, None], metric)
         if score <= best + _EQUAL:
             break
         cutoffs, best = changed, score
     return cutoffs
 
 
-def _tune_presence(frames: Frames, weights: np.ndarray, cutoffs: Cutoffs) -> Cutoffs:
+def _tune_presence(
+    frames: Frames, weights: np.ndarray, cutoffs: Cutoffs, metric: Metric
+) -> Cutoffs:
     """Find the best presence rule for the masks of the other cut-offs."""
     always = cutoffs._replace(min_presence=0.0, presence_weight=0.0)
-    dice, _ = evaluate_cutoffs(frames, always)
     own = weights > 0
-    gains = (((frames.true_areas == 0) - dice) * weights)[own]
+    overlaps, areas = (values[own] for values in evaluate_cutoffs(frames, always))
+    empty_first = _score_emptied(overlaps, frames.true_areas[own], areas, weights[own], metric)
     best, found = _EQUAL, always
     for weight in PRESENCE_WEIGHTS:
         values = presence_score(frames.presence, frames.confidence, weight)[own]
         order = np.argsort(values, kind="stable")
-        values, totals = values[order], gains[order].cumsum()
+        values, totals = values[order], empty_first(order)
         totals[:-1][values[1:] == values[:-1]] = -np.inf
         dropped = int((totals >= totals.max() - _EQUAL).argmax()) + 1
         if totals[dropped - 1] > best:
@@ -273,6 +327,35 @@ def _tune_presence(frames: Frames, weights: np.ndarray, cutoffs: Cutoffs) -> Cut
                 min_presence=float((values[dropped - 1] + beyond) / 2), presence_weight=weight
             )
     return found
+
+
+def _score_emptied(
+    overlaps: np.ndarray,
+    true_areas: np.ndarray,
+    areas: np.ndarray,
+    weights: np.ndarray,
+    metric: Metric,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what tells, for an order of frames, the gain of emptying the first, two, ... of them.
+
+    The gains are float64, (N,).
+    """
+    none = np.zeros_like(areas)
+    if not metric.pooled:
+        changes = metric.of_areas(none, true_areas, none) - metric.of_areas(
+            overlaps, true_areas, areas
+        )
+        return lambda order: (changes * weights)[order].cumsum()
+    truth, before = true_areas @ weights, metric.score(overlaps, true_areas, areas, weights)
+
+    def gains(order: np.ndarray) -> np.ndarray:
+        left = [
+            (values @ weights - (values * weights)[order].cumsum()).clip(min=0)
+            for values in (overlaps, areas)
+        ]
+        return metric.of_areas(left[0], truth, left[1]) - before
+
+    return gains
 
 
 def _kept(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:

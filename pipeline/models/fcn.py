@@ -16,14 +16,15 @@ UPSAMPLINGS = ("learned", "frozen")
 def build_fcn(
     *,
     channels: int = 1,
+    classes: int = 1,
     final_stride: int = 2,
     head: Literal["score", "fc"] = "score",
     head_width: int = 4096,
     dropout: float = 0.5,
     width: int = 64,
     upsampling: Literal["learned", "frozen"] = "learned",
-    refine: bool = False,
-    batch_norm: bool = False,
+    refine: bool = True,
+    batch_norm: bool = True,
     finest_skip: bool = True,
     scale_skips: bool = False,
     l2: float = 0.0,
@@ -40,6 +41,8 @@ def build_fcn(
     ----------
     channels : {1, 3}
         Grey or RGB frames.
+    classes : int
+        Masks that are predicted for a frame.
     final_stride : {2, 4, 8, 16, 32}
         The finest pooling that is fused has this stride.
     head : {"score", "fc"}
@@ -47,7 +50,7 @@ def build_fcn(
     head_width, dropout
         Channels and dropout rate of fc6 and fc7.
     width : int
-        Channels of the decoder: 1 as published, or wider.
+        Channels of the decoder, at least one per class: 1 is as published, or wider.
     upsampling : {"learned", "frozen"}
         Whether training changes the bilinear kernels of the transposed convolutions.
     refine : bool
@@ -61,7 +64,8 @@ def build_fcn(
     l2 : float
         L2 penalty on the kernels of all convolutions.
     prior : float
-        Foreground probability of a pixel at the start of training (Lin et al., 2017).
+        Foreground probability of a pixel at the start of training (Lin et al., 2017); 0.5 shifts
+        no logits.
     presence_head : bool
         Also tell from pool5, averaged over the frame, whether there is any foreground.
 
@@ -69,8 +73,8 @@ def build_fcn(
     -------
     keras.Model
         Takes raw frames (N, H, W, channels), 0 to 255, H and W multiples of 32; gives float32
-        logits (N, H, W, 1), or with a presence head a dict: these as "mask", and logits (N, 1) as
-        "presence".
+        logits (N, H, W, classes), or with a presence head a dict: these as "mask", and logits
+        (N, classes) as "presence".
 
     Raises
     ------
@@ -87,6 +91,7 @@ def build_fcn(
     _check_choice("head", head, HEADS)
     _check_choice("upsampling", upsampling, UPSAMPLINGS)
     penalty = keras.regularizers.L2(l2) if l2 else None
+    width = max(width, classes)
     up = {"trainable": upsampling == "learned", "kernel_regularizer": penalty}
     frames = keras.Input((None, None, channels), name="frames")
     *skips, pool5 = vgg16_pools(frames, kernel_regularizer=penalty)
@@ -117,13 +122,13 @@ def build_fcn(
         if refine:
             x = layers.ReLU(name=f"relu_pool{block}")(x)
     # Logits in float32: bfloat16 would round probabilities to steps of about one percent.
-    if width > 1:
-        x = layers.Conv2D(1, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
-    x = _upsample(x, 1, final_stride, dtype="float32", name="upsample_frame", **up)
+    if width > classes:
+        x = layers.Conv2D(classes, 1, kernel_regularizer=penalty, dtype="float32", name="score")(x)
+    x = _upsample(x, classes, final_stride, dtype="float32", name="upsample_frame", **up)
     outputs = with_prior(x, prior)
     if presence_head:
         pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pooled_pool5")(pool5)
-        presence = layers.Dense(1, dtype="float32", name="presence")(pooled)
+        presence = layers.Dense(classes, dtype="float32", name="presence")(pooled)
         outputs = {"mask": outputs, "presence": presence}
     return keras.Model(frames, outputs, name=f"fcn{final_stride}s")
 

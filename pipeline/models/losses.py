@@ -1,4 +1,4 @@
-"""Losses and metrics on logits."""
+"""Losses on logits."""
 
 from typing import Literal
 
@@ -7,12 +7,15 @@ from keras import ops
 
 
 class DiceLoss(keras.losses.Loss):
-    """One minus the soft Dice score of the sigmoid of the logits.
+    """One minus the soft Dice score of what the logits say, averaged over classes.
 
     Parameters
     ----------
     over : {"image", "batch"}
         One Dice score per image, averaged, or one over all pixels of the batch.
+    exclusive : bool
+        Whether a pixel has one class: its probabilities are the softmax of the logits in place of
+        sigmoids, and pixels of no class (void) don't count.
     smooth : float
         Added to numerator and denominator, as a share of one image's pixels. With it an empty
         mask has a loss, 0 where nothing is predicted, whose gradient on a pixel is of the order
@@ -23,23 +26,45 @@ class DiceLoss(keras.losses.Loss):
     Milletari, Navab, Ahmadi, *V-Net*, 2016.
     """
 
-    def __init__(self, *, over: Literal["image", "batch"] = "batch", smooth: float = 0.01) -> None:
+    def __init__(
+        self,
+        *,
+        over: Literal["image", "batch"] = "batch",
+        exclusive: bool = False,
+        smooth: float = 0.01,
+    ) -> None:
         super().__init__(name="dice_loss")
         if over not in ("image", "batch"):
             raise ValueError(f"over: expected image or batch, got {over!r}")
-        self.over = over
-        self.smooth = smooth
+        self.over, self.exclusive, self.smooth = over, exclusive, smooth
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        probability = ops.sigmoid(y_pred)
+        probability = self._probability(y_true, y_pred)
         overlap = ops.sum(y_true * probability, axis=self._axes())
         total = ops.sum(y_true + probability, axis=self._axes())
         smooth = self._smooth_pixels(y_pred)
-        return 1 - (2 * overlap + smooth) / (total + smooth)
+        return ops.mean(1 - (2 * overlap + smooth) / (total + smooth), axis=-1)
 
     def _axes(self):
-        return (1, 2, 3) if self.over == "image" else None
+        """Return the axes of what one score is over; that of the classes is last."""
+        return (1, 2) if self.over == "image" else (0, 1, 2)
+
+    def _probability(self, y_true, y_pred):
+        if not self.exclusive:
+            return ops.sigmoid(y_pred)
+        return ops.softmax(y_pred, axis=-1) * ops.sum(y_true, axis=-1, keepdims=True)
+
+    def _entropy(self, y_true, y_pred):
+        """Return the cross-entropy of each pixel and class; of exclusive ones of the true class."""
+        if not self.exclusive:
+            return ops.binary_crossentropy(y_true, y_pred, from_logits=True)
+        return -y_true * ops.log_softmax(y_pred, axis=-1)
+
+    def _mean(self, values):
+        """Return the mean over pixels, and over classes; of exclusive ones their sum."""
+        mean = ops.mean(values, axis=self._axes())
+        return ops.sum(mean, axis=-1) if self.exclusive else ops.mean(mean, axis=-1)
 
     def _smooth_pixels(self, y_pred):
         _, height, width, _ = ops.shape(y_pred)
@@ -54,8 +79,7 @@ class DiceCrossEntropyLoss(DiceLoss):
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=True)
-        return super().call(y_true, y_pred) + ops.mean(entropy, axis=self._axes())
+        return super().call(y_true, y_pred) + self._mean(self._entropy(y_true, y_pred))
 
 
 class DiceFocalLoss(DiceLoss):
@@ -68,9 +92,8 @@ class DiceFocalLoss(DiceLoss):
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        entropy = ops.binary_crossentropy(y_true, y_pred, from_logits=True)
-        wrong = ops.abs(y_true - ops.sigmoid(y_pred))
-        focal = ops.mean(wrong**2 * entropy, axis=self._axes())
+        wrong = ops.abs(y_true - self._probability(y_true, y_pred))
+        focal = self._mean(wrong**2 * self._entropy(y_true, y_pred))
         return super().call(y_true, y_pred) + focal
 
 
@@ -84,12 +107,13 @@ class TverskyLoss(DiceLoss):
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
-        probability = ops.sigmoid(y_pred)
+        probability = self._probability(y_true, y_pred)
         overlap = ops.sum(y_true * probability, axis=self._axes())
         missed = ops.sum(y_true * (1 - probability), axis=self._axes())
         false = ops.sum((1 - y_true) * probability, axis=self._axes())
         smooth = self._smooth_pixels(y_pred)
-        return 1 - (overlap + smooth) / (overlap + 0.7 * missed + 0.3 * false + smooth)
+        index = (overlap + smooth) / (overlap + 0.7 * missed + 0.3 * false + smooth)
+        return ops.mean(1 - index, axis=-1)
 
 
 class LovaszHingeLoss(DiceLoss):
@@ -101,9 +125,8 @@ class LovaszHingeLoss(DiceLoss):
     """
 
     def call(self, y_true, y_pred):
-        """Return the loss per image (N,), or of the batch ()."""
-        shape = (ops.shape(y_pred)[0] if self.over == "image" else 1, -1)
-        y_true, y_pred = ops.reshape(y_true, shape), ops.reshape(y_pred, shape)
+        """Return the loss per image (N,), or of the batch (1,)."""
+        y_true, y_pred = self._flat(y_true), self._flat(y_pred)
         hinge = 1 - y_pred * (2 * y_true - 1)
         order = ops.argsort(-hinge, axis=-1)
         errors = ops.relu(ops.take_along_axis(hinge, order, axis=-1))
@@ -112,8 +135,17 @@ class LovaszHingeLoss(DiceLoss):
         area = ops.sum(truth, axis=-1, keepdims=True)
         union = area + ops.cumsum(1 - truth, axis=-1)
         jaccard = 1 - (area - ops.cumsum(truth, axis=-1)) / union
-        added = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
-        return ops.sum(errors * ops.stop_gradient(added), axis=-1)
+        added = ops.concatenate([jaccard[..., :1], jaccard[..., 1:] - jaccard[..., :-1]], axis=-1)
+        return ops.mean(ops.sum(errors * ops.stop_gradient(added), axis=-1), axis=-1)
+
+    def _flat(self, values):
+        """Return (images or 1, classes, pixels)."""
+        classes = values.shape[-1]
+        first = (ops.shape(values)[0], classes, -1)
+        flat = ops.reshape(ops.moveaxis(values, -1, 1), first)
+        if self.over == "image":
+            return flat
+        return ops.reshape(ops.moveaxis(flat, 1, 0), (1, classes, -1))
 
 
 LOSSES = {
@@ -123,82 +155,3 @@ LOSSES = {
     "tversky": TverskyLoss,
     "lovasz": LovaszHingeLoss,
 }
-
-
-class _MeanOverImages(keras.metrics.Metric):
-    """Mean of a value per image, from masks and logits (N, H, W, 1) at probability 0.5."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, dtype="float32")
-        self.total = self.add_weight(name="total", initializer="zeros")
-        self.count = self.add_weight(name="count", initializer="zeros")
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch."""
-        y_true = ops.cast(y_true, self.dtype)
-        values, weights = self.values(y_true, ops.cast(y_pred > 0, self.dtype))
-        self.total.assign_add(ops.sum(values * weights))
-        self.count.assign_add(ops.sum(weights))
-
-    def values(self, y_true, y_pred):
-        """Return each image's value and its weight, 0 or 1, both (N,)."""
-        raise NotImplementedError
-
-    def result(self):
-        """Return the mean so far, 0 before the first image."""
-        return self.total / ops.maximum(self.count, 1)
-
-
-def _dice_per_image(y_true, y_pred):
-    overlap = ops.sum(y_true * y_pred, axis=(1, 2, 3))
-    areas = ops.sum(y_true + y_pred, axis=(1, 2, 3))
-    # Both empty: the metric's rule.
-    return ops.where(areas > 0, 2 * overlap / ops.maximum(areas, 1), 1.0)
-
-
-class MeanDice(_MeanOverImages):
-    """Dice score, 1 where both masks are empty: the competition's rule, at network size."""
-
-    def __init__(self) -> None:
-        super().__init__("dice")
-
-    def values(self, y_true, y_pred):
-        """Every image counts."""
-        dice = _dice_per_image(y_true, y_pred)
-        return dice, ops.ones_like(dice)
-
-
-class DiceOnPositives(_MeanOverImages):
-    """Dice score of the images whose true mask is not empty."""
-
-    def __init__(self) -> None:
-        super().__init__("dice_positive")
-
-    def values(self, y_true, y_pred):
-        """Images with an empty mask don't count."""
-        positive = ops.cast(ops.any(y_true > 0, axis=(1, 2, 3)), self.dtype)
-        return _dice_per_image(y_true, y_pred), positive
-
-
-class EmptyShare(_MeanOverImages):
-    """Share of images predicted empty."""
-
-    def __init__(self) -> None:
-        super().__init__("empty")
-
-    def values(self, y_true, y_pred):
-        """Every image counts."""
-        empty = ops.cast(ops.all(y_pred == 0, axis=(1, 2, 3)), self.dtype)
-        return empty, ops.ones_like(empty)
-
-
-class ForegroundShare(_MeanOverImages):
-    """Share of pixels predicted foreground."""
-
-    def __init__(self) -> None:
-        super().__init__("foreground")
-
-    def values(self, y_true, y_pred):
-        """Every image counts."""
-        foreground = ops.mean(y_pred, axis=(1, 2, 3))
-        return foreground, ops.ones_like(foreground)

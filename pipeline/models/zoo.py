@@ -31,6 +31,7 @@ def build_zoo(
     *,
     encoder: str = "vgg16",
     channels: int = 1,
+    classes: int = 1,
     height: int | None = None,
     width: int | None = None,
     imagenet: bool = False,
@@ -46,6 +47,8 @@ def build_zoo(
         One of `ENCODERS`.
     channels : {1, 3}
         Grey or RGB frames.
+    classes : int
+        Masks that are predicted for a frame.
     height, width : int, optional
         Size of the frames, pixels; needed by PSPNet, which takes no other afterwards.
     imagenet : bool
@@ -58,7 +61,7 @@ def build_zoo(
     Returns
     -------
     keras.Model
-        Takes raw frames (N, H, W, channels), 0 to 255; gives float32 logits (N, H, W, 1).
+        Takes raw frames (N, H, W, channels), 0 to 255; gives float32 logits (N, H, W, classes).
 
     Raises
     ------
@@ -76,7 +79,7 @@ def build_zoo(
     size = (height, width) if architecture == "pspnet" else (None, None)
     if architecture == "pspnet" and (height is None or height % 48 or width % 48):
         raise InputError(f"pspnet: expected height and width in multiples of 48, got {size}")
-    core = _build_core(architecture, encoder, size, imagenet=imagenet)
+    core = _build_core(architecture, encoder, size, classes, imagenet=imagenet)
     set_encoder_weights(core, encoder_weights or {})
     frames = keras.Input((*size, channels), name="frames")
     return keras.Model(
@@ -85,13 +88,18 @@ def build_zoo(
 
 
 def _build_core(
-    architecture: str, encoder: str, size: tuple[int | None, int | None], *, imagenet: bool
+    architecture: str,
+    encoder: str,
+    size: tuple[int | None, int | None],
+    classes: int,
+    *,
+    imagenet: bool,
 ) -> keras.Model:
     try:
         return ARCHITECTURES[architecture](
             encoder,
             input_shape=(*size, 3),
-            classes=1,
+            classes=classes,
             activation="linear",
             encoder_weights="imagenet" if imagenet else None,
         )

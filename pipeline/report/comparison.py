@@ -12,12 +12,12 @@ _SHADED = 5  # more ranges on top of each other show nothing
 
 
 def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> str:
-    """Return a table of each experiment's validation Dice over its runs, best experiment first.
+    """Return a table of each experiment's validation score over its runs, best experiment first.
 
     Parameters
     ----------
     curves : pandas.DataFrame
-        One row per epoch of each run: experiment, seed, fold, epoch, images, seconds, dice.
+        One row per epoch of each run: experiment, seed, fold, epoch, images, seconds, score.
     epochs : sequence of int, optional
         Epochs to show; by default those after a quarter, half and all of an experiment's.
 
@@ -29,10 +29,10 @@ def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> s
     """
     rows = []
     for name, runs in curves.groupby("experiment", sort=False):
-        best = runs.groupby(["seed", "fold"])["dice"].max()
+        best = runs.groupby(["seed", "fold"])["score"].max()
         last = int(runs["epoch"].max())
         shown = epochs or (max(1, last // 4), max(1, last // 2), last)
-        by_epoch = runs.groupby("epoch")["dice"].mean()
+        by_epoch = runs.groupby("epoch")["score"].mean()
         rows.append(
             {
                 "experiment": name,
@@ -48,7 +48,7 @@ def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> s
 
 
 def draw_curves(curves: pd.DataFrame) -> Figure:
-    """Draw validation Dice against images seen and against seconds: mean over runs.
+    """Draw the validation score against images seen and against seconds: mean over runs.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def draw_curves(curves: pd.DataFrame) -> Figure:
     with plt.style.context("tableau-colorblind10"):
         figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True, layout="constrained")
         for number, (name, runs) in enumerate(groups):
-            by_epoch = runs.groupby("epoch")[["images", "seconds", "dice"]]
-            mean, low, high = by_epoch.mean(), by_epoch.min()["dice"], by_epoch.max()["dice"]
+            by_epoch = runs.groupby("epoch")[["images", "seconds", "score"]]
+            mean, low, high = by_epoch.mean(), by_epoch.min()["score"], by_epoch.max()["score"]
             colour = f"C{number % _COLOURS}"
             style = _LINE_STYLES[number // _COLOURS % len(_LINE_STYLES)]
             for axis, measure in zip(axes, ("images", "seconds"), strict=True):
-                axis.plot(mean[measure], mean["dice"], style, color=colour, label=name)
+                axis.plot(mean[measure], mean["score"], style, color=colour, label=name)
                 if len(groups) <= _SHADED:
                     axis.fill_between(mean[measure], low, high, alpha=0.12, color=colour)
-    axes[0].set(xlabel="images seen", ylabel="validation Dice")
+    axes[0].set(xlabel="images seen", ylabel="validation score")
     axes[1].set(xlabel="seconds of training")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     for axis in axes:

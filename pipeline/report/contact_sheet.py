@@ -16,9 +16,10 @@ from pipeline.atomic import atomic_file
 PER_SHEET = 30
 COLUMNS = 5
 
-# Okabe and Ito's orange and sky blue, which all kinds of colour vision tell apart, and unlike
-# strokes for whoever prints in grey; a thin black edge keeps both visible on white tissue.
-_STROKES = ({"color": "#E69F00", "linestyle": "-"}, {"color": "#56B4E9", "linestyle": "--"})
+# Okabe and Ito's colours, which all kinds of colour vision tell apart, and unlike strokes for
+# whoever prints in grey; a thin black edge keeps them visible on white tissue.
+_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
+_LINES = ("-", "--")
 _EDGE = withStroke(linewidth=2.6, foreground="black", alpha=0.6)
 _INCHES, _MARGIN, _CAPTION, _LEGEND = 3.0, 0.06, 0.3, 0.4  # width of a picture; heights
 _CAPTION_POINTS = 350  # font size times characters that fit under a picture
@@ -36,7 +37,7 @@ class Picture:
     caption : str
         One line.
     masks : mapping of str to numpy.ndarray
-        At most two masks, bool (H, W), by what the legend calls them. Their size may differ from
+        Masks, bool (H, W), by what the legend calls them. Their size may differ from
         that of the image: both show the same view.
     """
 
@@ -144,4 +145,6 @@ def _draw_picture(axes: Axes, picture: Picture, names: Sequence[str]) -> None:
 
 
 def _stroke(names: Sequence[str], name: str) -> Mapping[str, object]:
-    return {**_STROKES[names.index(name)], "linewidth": 1.4}
+    number = names.index(name)
+    colour, line = _COLOURS[number % len(_COLOURS)], _LINES[number % len(_LINES)]
+    return {"color": colour, "linestyle": line, "linewidth": 1.4}

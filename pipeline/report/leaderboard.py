@@ -19,7 +19,7 @@ def tabulate_ledger(ledger: pd.DataFrame) -> str:
         {
             "#": range(1, len(ledger) + 1),
             "time": ledger["time"],
-            "nested": ledger["nested_dice"],
+            "nested": ledger["nested_score"],
             "public": ledger["public_score"],
             "private": ledger["private_score"],
             "revision": ledger["revision"].str.replace(r"^(.{7})[^+]*", r"\1", regex=True),
@@ -34,7 +34,7 @@ def tabulate_ledger(ledger: pd.DataFrame) -> str:
 def with_both_scores(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return the uploads with a nested score and one of the leaderboard."""
     on_leaderboard = ledger[list(_LEADERBOARD)].notna().any(axis=1)
-    return ledger[ledger["nested_dice"].notna() & on_leaderboard]
+    return ledger[ledger["nested_score"].notna() & on_leaderboard]
 
 
 def draw_ledger(ledger: pd.DataFrame) -> Figure:
@@ -52,9 +52,9 @@ def draw_ledger(ledger: pd.DataFrame) -> Figure:
             scored = known[known[column].notna()]
             if len(scored):
                 label = column.replace("_", " ")
-                axes.plot(scored["nested_dice"], scored[column], marker, label=label)
+                axes.plot(scored["nested_score"], scored[column], marker, label=label)
             for number, row in zip(scored.index + 1, scored.itertuples(), strict=True):
-                place = (row.nested_dice, getattr(row, column))
+                place = (row.nested_score, getattr(row, column))
                 axes.annotate(str(number), place, (5, 3), textcoords="offset points", fontsize=8)
     low, high = axes.get_xlim()
     axes.axline((low, low), slope=1, color="grey", linestyle=":", linewidth=1, label="equal")

@@ -107,9 +107,9 @@ def _describe_pairs(pairs: pd.DataFrame, frames: pd.DataFrame, train: Store) -> 
         [part.drop(columns="area").add_prefix(f"{side}_") for side, part in sides.items()], axis=1
     ).assign(similarity=pairs["similarity"], exact=pairs["exact"])
     with_masks = (table["first_set"] == "train") & (table["second_set"] == "train")
-    masks = train.masks
+    codes = train.masks
     table["mask_dice"] = [
-        dice_score(masks[first] > 0, masks[second] > 0) if known else np.nan
+        dice_score(codes[first] > 0, codes[second] > 0) if known else np.nan
         for first, second, known in zip(pairs["first"], pairs["second"], with_masks, strict=True)
     ]
     empty = [sides[side]["area"] == 0 for side in ("first", "second")]

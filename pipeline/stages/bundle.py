@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 import pipeline
 from pipeline import run_bundle
 from pipeline.atomic import atomic_folder
-from pipeline.competitions.spec import known_specs
+from pipeline.competitions.spec import known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -40,7 +40,8 @@ def run(params: Params, paths: Paths, out: Path, *, wheels: bool) -> str:
     """
     if out.exists() and not _is_replaceable(out):
         raise InputError(f"{out}: expected a new or empty folder, or a bundle")
-    cutoffs = read_cutoffs(paths.cutoffs)
+    spec = load_spec(params.competition)
+    cutoffs = {} if spec.exclusive else read_cutoffs(paths.cutoffs, spec)
     models = load_models(params, paths, params.folds.indices)  # sees that all are intact
     with atomic_folder(out) as folder:
         target = Paths(folder)
@@ -48,8 +49,9 @@ def run(params: Params, paths: Paths, out: Path, *, wheels: bool) -> str:
         for fold in params.folds.indices:
             _copy(paths.model(fold), target.model(fold))
         _copy(paths.cutoffs, target.cutoffs)
-        if cutoffs.shape_prior == "components":
-            _copy(paths.train_store / "index.csv", target.train_store / "index.csv")
+        if any(chosen.shape_prior == "components" for chosen in cutoffs.values()):
+            for name in ("index.csv", "masks.csv"):
+                _copy(paths.train_store / name, target.train_store / name)
         _copy(Path(run_bundle.__file__), folder / _SCRIPT)
         _build_wheels(folder / "wheels", with_dependencies=wheels)
         count = sum(1 for _ in (folder / "wheels").iterdir())

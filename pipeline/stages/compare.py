@@ -17,6 +17,7 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.comparison import draw_curves, summarise
 from pipeline.stages.train import check_fold, fingerprint, fit_fold
+from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
 
 Numbers = Annotated[
@@ -109,15 +110,14 @@ def _train(params: Params, paths: Paths, fold: int, name: str) -> pd.DataFrame:
             "epoch": range(1, len(history) + 1),
             "images": history["images"].cumsum().astype(int),
             "seconds": history["seconds"].cumsum(),
-            "dice": history["val_dice"],
-            "dice_positive": history["val_dice_positive"],
+            "score": [score_of(logs, "val_") for logs in progress.history],
         }
     )
 
 
 def _read_curves(path: Path) -> list[pd.DataFrame]:
     """Return the curve of each finished run."""
-    columns = ["epoch", "images", "seconds", "dice", "dice_positive", *_KEY]
+    columns = ["epoch", "images", "seconds", "score", *_KEY]
     if not path.exists():
         return []
     try:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.atomic import atomic_folder
 from pipeline.competitions.spec import load_spec
-from pipeline.kaggle.submission import decode_row, read_submission
+from pipeline.kaggle.submission import decode_image, read_submission
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -53,7 +53,7 @@ def compare_submissions(params: Params, paths: Paths, first: Path, second: Path)
     Returns
     -------
     pandas.DataFrame
-        Columns id, dice (of the two masks), first_area, second_area and changed_pixels (that
+        Columns id, class, dice (of the two masks), first_area, second_area and changed_pixels (that
         stand in one mask alone), and only_in: first or second where the other mask is empty,
         else "".
 
@@ -64,7 +64,7 @@ def compare_submissions(params: Params, paths: Paths, first: Path, second: Path)
     """
     scores = score_images(params, paths, second, first)
     scores = scores.rename(columns={"true_area": "first_area", "predicted_area": "second_area"})
-    scores = scores[["id", "dice", "first_area", "second_area"]]
+    scores = scores[["id", "class", "dice", "first_area", "second_area"]].copy()
     areas = scores["first_area"] + scores["second_area"]
     # |X| + |Y| - 2|X∩Y|, of which Dice is the last part divided by the others
     scores["changed_pixels"] = (areas * (1 - scores["dice"])).round().astype(int)
@@ -78,20 +78,21 @@ def compare_submissions(params: Params, paths: Paths, first: Path, second: Path)
 def _draw(
     params: Params, paths: Paths, rows: pd.DataFrame, first: Path, second: Path
 ) -> list[Picture]:
-    form = load_spec(params.competition).submission
+    spec = load_spec(params.competition)
     originals = open_originals(params, paths)
-    files = {name: (file, read_submission(file, form)) for name, file in _names(first, second)}
+    files = {name: (file, read_submission(file, spec)) for name, file in _names(first, second)}
     pictures = []
     with progress_bar("Frames", len(rows)) as advance:
-        for row in rows.itertuples():
-            shape = originals.shapes[row.id]
+        for _, row in rows.iterrows():
+            shape, index = originals.shapes[row["id"]], spec.classes.index(row["class"])
             masks = {
-                name: decode_row(file, row.id, runs[row.id], shape, form)
+                name: decode_image(file, runs, row["id"], shape, spec)[..., index]
                 for name, (file, runs) in files.items()
             }
-            areas = " → ".join(map(describe_area, (row.first_area, row.second_area)))
-            caption = f"{row.id}: Dice {row.dice:.2f}, {areas}"
-            pictures.append(Picture(originals.image(row.id), caption, masks))
+            areas = " → ".join(map(describe_area, (row["first_area"], row["second_area"])))
+            of_class = f" {row['class']}" if len(spec.classes) > 1 else ""
+            caption = f"{row['id']}{of_class}: Dice {row['dice']:.2f}, {areas}"
+            pictures.append(Picture(originals.image(row["id"]), caption, masks))
             advance()
     return pictures
 

@@ -11,6 +11,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.competitions.spec import Spec, load_spec
 from pipeline.dataset.fetch import discard, fetch_file
 from pipeline.dataset.layout import list_test, list_training
+from pipeline.dataset.truth import open_truth
 from pipeline.dataset.unpack import unpack_archive
 from pipeline.errors import InputError
 from pipeline.kaggle.archive import download_archive
@@ -118,8 +119,8 @@ def _count_frames(folder: Path, spec: Spec, source: str) -> str:
     """List the unpacked files as `pipeline preprocess` will, and say how many there are."""
     try:
         training, test = list_training(folder, spec), list_test(folder, spec)
+        open_truth(folder, spec, dict(zip(training["id"], training["image"], strict=True)))
     except InputError as error:
         said = str(error).replace(f"{folder}/", "").replace(str(folder), "the archive")
         raise InputError(f"{source}: doesn't fit the competition's spec: {said}") from error
-    masks = training["mask"].notna().sum()
-    return f"{len(training)} training images, {masks} masks, {len(test)} test images"
+    return f"{len(training)} training images with masks, {len(test)} test images"

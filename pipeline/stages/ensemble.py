@@ -11,6 +11,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from pipeline.atomic import atomic_folder
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.predictions import (
     create_predictions,
@@ -18,12 +19,13 @@ from pipeline.dataset.predictions import (
     open_predictions,
     prediction_type,
 )
-from pipeline.dataset.store import open_index
+from pipeline.dataset.store import open_index, open_masks
 from pipeline.errors import InputError
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.folds import read_folds
+from pipeline.stages.submit import map_shape
 
 
 class Run(NamedTuple):
@@ -36,9 +38,9 @@ class Run(NamedTuple):
     folds: np.ndarray
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the maps, pixels."""
-        return self.params.preprocess.height, self.params.preprocess.width
+    def shape(self) -> tuple[int, int, int]:
+        """Classes, height and width of the maps."""
+        return map_shape(self.params, load_spec(self.params.competition))
 
 
 def run(roots: Sequence[Path], out: Path, weights: str) -> str:
@@ -78,9 +80,9 @@ def run(roots: Sequence[Path], out: Path, weights: str) -> str:
         oof = [_oof_predictions(run) for run in runs]
         for fold in first.params.folds.indices:
             ids = first.train["id"][first.folds == fold]
-            _write_mean(target.oof(fold), ids, oof, shares, first.size, advance)
+            _write_mean(target.oof(fold), ids, oof, shares, first.shape, advance)
         test = [_test_predictions(run) for run in runs]
-        _write_mean(target.test_predictions, first.test["id"], test, shares, first.size, advance)
+        _write_mean(target.test_predictions, first.test["id"], test, shares, first.shape, advance)
     listed = ", ".join(f"{share:.3f} {root}" for share, root in zip(shares, roots, strict=True))
     return f"{out}: {listed}; run there: pipeline tune && pipeline submit"
 
@@ -88,16 +90,24 @@ def run(roots: Sequence[Path], out: Path, weights: str) -> str:
 def _open_run(root: Path) -> Run:
     paths = Paths(root)
     params = load_params(paths.params)
+    spec = load_spec(params.competition)
     train, test = open_index(paths.train_store), open_index(paths.test_store)
+    for name in spec.classes:
+        train[f"rle {name}"] = open_masks(paths.train_store, name)["rle"]
     return Run(params, paths, train, test, read_folds(params, paths, train))
 
 
 def _check_same_frames(first: Run, other: Run) -> None:
     for name in ("train", "test"):
-        columns = ["id", "height", "width", *(["rle"] if name == "train" else [])]
+        given = {"subject", "area", "contradicts"}
         tables = [
-            getattr(run, name)[columns].set_index("id").sort_index() for run in (first, other)
+            getattr(run, name).drop(columns=given, errors="ignore").set_index("id").sort_index()
+            for run in (first, other)
         ]
+        if list(tables[0]) != list(tables[1]):
+            raise InputError(
+                f"{other.paths.root}: expected the classes of {first.paths.root}, got others"
+            )
         if not tables[0].equals(tables[1]):
             raise InputError(
                 f"{other.paths.root}: expected the {name} frames of {first.paths.root},"
@@ -137,7 +147,7 @@ def _shares(weights: str, runs: Sequence[Run]) -> np.ndarray:
 def _gain_over_empty(path: Path) -> float:
     try:
         scores = json.loads(path.read_text(encoding="utf-8"))
-        return max(0.0, scores["nested_dice"] - scores["all_empty_dice"])
+        return max(0.0, scores["nested_score"] - scores["all_empty_score"])
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run there: pipeline tune") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -151,7 +161,7 @@ def _oof_predictions(run: Run) -> dict[str, np.ndarray]:
         ids = run.train["id"][run.folds == fold]
         command = f"pipeline train --fold {fold}"
         file = run.paths.oof(fold)
-        of_fold = open_predictions(file, count=len(ids), size=run.size, command=command)
+        of_fold = open_predictions(file, count=len(ids), shape=run.shape, command=command)
         predictions |= dict(zip(ids, of_fold, strict=True))
     return predictions
 
@@ -160,7 +170,7 @@ def _test_predictions(run: Run) -> dict[str, np.ndarray]:
     predictions = open_predictions(
         run.paths.test_predictions,
         count=len(run.test),
-        size=run.size,
+        shape=run.shape,
         command="pipeline predict --fold all",
     )
     return dict(zip(run.test["id"], predictions, strict=True))
@@ -171,21 +181,21 @@ def _write_mean(
     ids: pd.Series,
     by_run: Sequence[dict[str, np.ndarray]],
     shares: np.ndarray,
-    size: tuple[int, int],
+    shape: tuple[int, int, int],
     advance: Callable[[], None],
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    means = create_predictions(path, len(ids), size)
+    means = create_predictions(path, len(ids), shape)
     for row, frame_id in enumerate(ids):
-        members = [_resize(predictions[frame_id], size) for predictions in by_run]
+        members = [_resize(predictions[frame_id], shape) for predictions in by_run]
         means[row] = mean_predictions(members, shares)[0]
         advance()
     means.flush()
 
 
-def _resize(prediction: np.void, size: tuple[int, int]) -> np.ndarray:
-    resized = np.empty(1, prediction_type(*size))
-    resized["prob_map"] = resize_prob_map(prediction["prob_map"], *size)
+def _resize(prediction: np.void, shape: tuple[int, int, int]) -> np.ndarray:
+    resized = np.empty(1, prediction_type(*shape))
+    resized["prob_map"] = [resize_prob_map(one, *shape[1:]) for one in prediction["prob_map"]]
     resized["presence"] = prediction["presence"]
     return resized
 
@@ -204,5 +214,6 @@ def _write_project(first: Run, target: Paths) -> None:
     for name in ("train_store", "test_store"):
         store, copied = getattr(first.paths, name), getattr(target, name)
         copied.mkdir(parents=True)
-        for file in ("index.csv", "size.json"):
-            shutil.copy(store / file, copied / file)
+        for file in ("index.csv", "size.json", "masks.csv", "objects.csv"):
+            if (store / file).exists():
+                shutil.copy(store / file, copied / file)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.atomic import atomic_file, atomic_folder
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.store import open_store
 from pipeline.errors import InputError
 from pipeline.inference.export import FORMATS, Format, merge_models
@@ -32,7 +33,9 @@ def run(params: Params, paths: Paths, folds: Sequence[int], to: Format, out: Pat
     store = open_store(paths.test_store, **params.preprocess.size)
     frames = store.images[:_FRAMES]
     models = load_models(params, paths, folds)
-    model = merge_models(models, height=params.preprocess.height, width=params.preprocess.width)
+    exclusive = load_spec(params.competition).exclusive
+    size = {"height": params.preprocess.height, "width": params.preprocess.width}
+    model = merge_models(models, exclusive=exclusive, **size)
     write, open_file = FORMATS[to]
     with (atomic_file if to == "onnx" else atomic_folder)(out) as beside:
         write(model, beside)
@@ -43,8 +46,9 @@ def run(params: Params, paths: Paths, folds: Sequence[int], to: Format, out: Pat
                 f"{out}: expected the probabilities of Keras to {TOLERANCE:g}, got a difference of"
                 f" {difference:.2g}; nothing written"
             )
-    probability, presence = predict_batch(models, frames, views=["identity"])
-    as_trained = {"probability": probability[..., None], "presence": presence[:, None]}
+    options = {"views": ["identity"], "exclusive": exclusive}
+    names = ("probability", "presence")
+    as_trained = dict(zip(names, predict_batch(models, frames, **options), strict=True))
     trained = _difference(model.predict_on_batch(raw), as_trained)
     return (
         f"{out}: {to}, mean of folds {', '.join(map(str, folds))}, without views; on"

@@ -89,7 +89,8 @@ def _what_is_missing(competition: str, data: str) -> str:
     if competition == "sample":
         return ""
     spec = load_spec(competition)
-    by_hand = f"put {spec.images}, {spec.masks} and {spec.test} in it"
+    masks = spec.masks[0] if spec.masks else spec.mask_table.file
+    by_hand = f"put {spec.images[0]}, {masks} and {spec.test[0]} in it"
     if spec.archive is not None or spec.kaggle is not None:
         by_hand = f"run: pipeline download, or {by_hand}"
     return f"\n{data}: not there yet; {by_hand}"

@@ -6,9 +6,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.store import open_store
 from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, write_predictions
+from pipeline.models.outputs import count_classes
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -28,6 +30,7 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
             np.arange(len(store.index)),
             views=params.predict.views,
             batch_size=params.predict.batch_size,
+            exclusive=load_spec(params.competition).exclusive,
             advance=advance,
         )
     return (
@@ -48,17 +51,24 @@ def load_models(params: Params, paths: Paths, folds: Sequence[int]) -> list[kera
     Raises
     ------
     InputError
-        One is missing, damaged, or takes frames of other channels.
+        One is missing, damaged, or is for frames of other channels or for other classes.
     """
-    return [_load_model_of(paths.model(fold), fold, params) for fold in folds]
+    classes = len(load_spec(params.competition).classes)
+    return [_load_model_of(paths.model(fold), fold, params, classes) for fold in folds]
 
 
-def _load_model_of(path: Path, fold: int, params: Params) -> keras.Model:
+def _load_model_of(path: Path, fold: int, params: Params, classes: int) -> keras.Model:
     model = load_model(path)
+    again = f"run: pipeline train --fold {fold}"
     expected, found = params.preprocess.channels, model.input_shape[-1]
     if found != expected:
         raise InputError(
             f"{path}: expected a model of {expected}-channel frames (params.yaml), got one of"
-            f" {found}-channel frames; run: pipeline train --fold {fold}"
+            f" {found}-channel frames; {again}"
+        )
+    if count_classes(model) != classes:
+        raise InputError(
+            f"{path}: expected a model of {classes} classes (the competition's spec), got one of"
+            f" {count_classes(model)}; {again}"
         )
     return model

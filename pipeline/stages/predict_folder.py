@@ -5,15 +5,15 @@ from pathlib import Path
 
 import keras
 
-from pipeline.dataset.store import open_index
+from pipeline.competitions.spec import load_spec
+from pipeline.dataset.arrays import Reading
 from pipeline.inference.ensemble import Ensemble
 from pipeline.inference.folder import check_images, plan_folder, write_masks
-from pipeline.masks.shapes import make_shape_prior
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.predict import check_folds, load_models
-from pipeline.stages.submit import read_cutoffs
+from pipeline.stages.submit import open_decision
 
 
 def run(params: Params, paths: Paths, folds: Sequence[int], images: Path, out: Path) -> str:
@@ -26,14 +26,14 @@ def run(params: Params, paths: Paths, folds: Sequence[int], images: Path, out: P
     InputError
         An artefact or an image is at fault; see also `plan_folder`.
     """
-    jobs = plan_folder(images, out)
+    jobs, classes = plan_folder(images, out), load_spec(params.competition).classes
     check_folds(params, folds)
     ensemble = open_ensemble(params, paths, load_models(params, paths, folds))
     with progress_bar("Images checked", len(jobs)) as advance:
         check_images(jobs, advance=advance)
     with progress_bar("Masks", len(jobs)) as advance:
         batch_size = params.predict.batch_size
-        filled = write_masks(jobs, ensemble, batch_size=batch_size, advance=advance)
+        filled = write_masks(jobs, ensemble, classes, batch_size=batch_size, advance=advance)
     return (
         f"{out}: {len(jobs)} masks, {filled} of them not empty, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
@@ -41,21 +41,19 @@ def run(params: Params, paths: Paths, folds: Sequence[int], images: Path, out: P
 
 
 def open_ensemble(params: Params, paths: Paths, models: Sequence[keras.Model]) -> Ensemble:
-    """Put the tuned cut-offs and their shape prior to the networks.
+    """Put to the networks what makes masks of their predictions.
 
     Raises
     ------
     InputError
         An artefact is missing or damaged.
     """
-    cutoffs = read_cutoffs(paths.cutoffs)
-    index = None
-    if cutoffs.shape_prior == "components":  # the only one that learns from training masks
-        index = open_index(paths.train_store)
+    spec = load_spec(params.competition)
     return Ensemble(
         models=models,
         views=params.predict.views,
         **params.preprocess.size,
-        cutoffs=cutoffs,
-        reshape=make_shape_prior(cutoffs.shape_prior, index),
+        decide=open_decision(params, paths),
+        reading=Reading(spec.levels, spec.page),
+        exclusive=spec.exclusive,
     )

@@ -15,8 +15,9 @@ from pipeline.dataset.duplicates import (
 )
 from pipeline.dataset.layout import list_test, list_training
 from pipeline.dataset.store import build_store, open_store, select_frames
+from pipeline.dataset.truth import open_truth
 from pipeline.errors import InputError
-from pipeline.kaggle.submission import check_ids, read_submission
+from pipeline.kaggle.submission import check_keys, expected_keys, read_submission
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -30,16 +31,19 @@ def run(params: Params, paths: Paths) -> str:
     if spec.sample_submission is not None:
         sample_submission = data_dir / spec.sample_submission
         if sample_submission.exists():
-            expected = list(read_submission(sample_submission, spec.submission))
-            check_ids(data_dir / Path(spec.test).parent, list(test["id"]), expected)
-    options = {**params.preprocess.size, "foreground": spec.foreground}
+            expected = list(read_submission(sample_submission, spec))
+            found = expected_keys(test["id"], spec)
+            check_keys(data_dir / Path(spec.test[0]).parent, found, expected)
+    images = dict(zip(training["id"], training["image"], strict=True))
+    options = {**params.preprocess.size, "truth": open_truth(data_dir, spec, images)}
     with (
         atomic_folder(paths.processed) as folder,
         progress_bar("Frames", len(training) + len(test)) as advance,
     ):
         train_store = folder / paths.train_store.name
-        build_store(train_store, training, advance=advance, **options)
-        build_store(folder / paths.test_store.name, test, advance=advance, **options)
+        build_store(train_store, training, spec, advance=advance, **options)
+        options["truth"] = None
+        build_store(folder / paths.test_store.name, test, spec, advance=advance, **options)
         contradicting, dropped = _compare_frames(train_store, spec, params)
     note = ""
     if dropped:

@@ -1,20 +1,26 @@
 """Score a submission against known masks."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.atomic import write_text
-from pipeline.competitions.spec import FilePattern, Spec, load_spec
-from pipeline.dataset.images import read_mask
+from pipeline.competitions.patterns import FilePattern
+from pipeline.competitions.spec import Spec, load_spec
+from pipeline.competitions.table import Rows
 from pipeline.dataset.store import open_index
+from pipeline.dataset.truth import MaskFiles
 from pipeline.errors import InputError
-from pipeline.kaggle.submission import check_ids, decode_row, read_submission
-from pipeline.masks.dice import dice_score
+from pipeline.kaggle.submission import check_keys, decode_rows, expected_keys, read_submission
+from pipeline.masks.dice import dice_from_areas
+from pipeline.masks.instances import INSTANCE_METRICS
+from pipeline.masks.metrics import METRICS
 from pipeline.params import Params
 from pipeline.paths import Paths
+from pipeline.progress import progress_bar
 
 
 def run(
@@ -35,25 +41,43 @@ def run(
     InputError
         See `score_images`; or no truth is given, and the spec names none.
     """
+    spec = load_spec(params.competition)
     submission = submission or paths.submission
     if truth is None:
-        spec = load_spec(params.competition)
         if spec.truth is None:
             raise InputError(f"TRUTH: expected a CSV or a folder, as {spec.title} names none")
         truth = paths.root / params.data_dir / FilePattern(spec.truth).folder
     scores = score_images(params, paths, submission, truth)
     if per_image is not None:
         write_text(per_image, scores.to_csv(index=False, float_format="%.6f"))
+    parts = [part for _, part in scores.groupby("class", sort=False)]
     positives = scores["true_area"] > 0
-    with_mask = f", {scores['dice'][positives].mean():.4f} on those with a mask"
+    dice = scores["dice"][positives].mean()
+    with_mask = f", Dice {dice:.4f} on those with a mask" if positives.any() else ""
     return (
-        f"{submission}: mean Dice {scores['dice'].mean():.4f} over {len(scores)} images"
-        f"{with_mask if positives.any() else ''} (all-empty {1 - positives.mean():.4f})"
+        f"{submission}: {spec.metric_name} {_mean_score(parts, spec):.4f} over {len(parts[0])} images"
+        f"{with_mask} (all-empty {_mean_score(parts, spec, empty=True):.4f})"
     )
 
 
+def _mean_score(parts: Sequence[pd.DataFrame], spec: Spec, *, empty: bool = False) -> float:
+    """Return the mean over classes of the competition's score, or of what empty masks get."""
+    column = "empty_score" if empty else "score"
+    if column in parts[0]:  # of objects each image has its own
+        return float(np.mean([part[column].mean() for part in parts]))
+    scores = []
+    for part in parts:
+        areas = part[["overlap", "true_area", "predicted_area"]].to_numpy().T * [
+            [1 - empty],
+            [1],
+            [1 - empty],
+        ]
+        scores.append(METRICS[spec.metric].score(*areas, np.full((len(part), 1), 1 / len(part))))
+    return float(np.mean(scores))
+
+
 def score_images(params: Params, paths: Paths, submission: Path, truth: Path) -> pd.DataFrame:
-    """Return the exact score of every image.
+    """Return how well each image's mask of each class is predicted.
 
     Parameters
     ----------
@@ -65,7 +89,8 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
     Returns
     -------
     pandas.DataFrame
-        Columns id, dice, true_area and predicted_area (pixels), in the submission's order.
+        Columns id, class, dice, overlap, true_area and predicted_area (pixels), in the
+        submission's order; where objects are scored also score and empty_score.
 
     Raises
     ------
@@ -73,53 +98,99 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
         A file is at fault, or the ids differ.
     """
     spec = load_spec(params.competition)
-    predicted = read_submission(submission, spec.submission)
-    true_masks = TruthFolder(truth, spec) if truth.is_dir() else _TruthCsv(truth, spec, paths)
-    check_ids(submission, sorted(predicted), sorted(true_masks.ids))
+    predicted = read_submission(submission, spec)
+    known = TruthFolder(truth, spec) if truth.is_dir() else _TruthCsv(truth, spec, paths)
+    ids = known.check(submission, predicted)
     rows = []
-    for mask_id, runs in predicted.items():
-        y_true = true_masks.mask(mask_id)
-        y_pred = decode_row(submission, mask_id, runs, y_true.shape, spec.submission)
-        rows.append((mask_id, dice_score(y_true, y_pred), int(y_true.sum()), int(y_pred.sum())))
-    return pd.DataFrame(rows, columns=["id", "dice", "true_area", "predicted_area"])
+    with progress_bar("Images", len(ids)) as advance:
+        for image_id in ids:
+            true = known.objects(image_id)
+            shape = true[0][0].shape
+            found = decode_rows(submission, predicted, image_id, shape, spec)
+            for name, y_true, y_pred in zip(spec.classes, true, found, strict=True):
+                rows.append({"id": image_id, "class": name, **_compare(y_true, y_pred, spec)})
+            advance()
+    return pd.DataFrame(rows)
+
+
+def _compare(
+    true: Sequence[np.ndarray], predicted: Sequence[np.ndarray], spec: Spec
+) -> dict[str, float]:
+    """Compare an image's masks of one class, one or one per object."""
+    y_true, y_pred = np.logical_or.reduce(true), np.logical_or.reduce(predicted)
+    areas = [int(np.count_nonzero(mask)) for mask in (y_true & y_pred, y_true, y_pred)]
+    columns = dict(zip(("overlap", "true_area", "predicted_area"), areas, strict=True))
+    columns = {"dice": float(dice_from_areas(*areas)), **columns}
+    if spec.metric in INSTANCE_METRICS:
+        measure = INSTANCE_METRICS[spec.metric]
+        true, predicted = ([mask for mask in masks if mask.any()] for masks in (true, predicted))
+        columns |= {"score": measure(true, predicted), "empty_score": measure(true, [])}
+    return columns
 
 
 class TruthFolder:
     """A folder of true masks, named by id as the competition's spec says."""
 
     def __init__(self, folder: Path, spec: Spec) -> None:
-        self._files: dict[str, Path] = {}
+        files: dict[str, list[tuple[int | None, Path]]] = {}
         pattern = FilePattern(Path(spec.truth or "{id}").name)
         for path in sorted(folder.iterdir()):
             if not path.is_file() or path.name.startswith("."):  # such as .DS_Store
                 continue
-            named = pattern.match(path.name)
-            mask_id = "_".join(named.values()) if spec.truth and named else path.stem
+            named = (pattern.match(path.name) if spec.truth else None) or {"id": path.stem}
+            mask_id = "_".join(named[name] for name in pattern.id_names if name in named)
             if spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", mask_id):
                 mask_id = str(int(mask_id))
-            if mask_id in self._files:
-                raise InputError(f"{path}: same id as {self._files[mask_id]}")
-            self._files[mask_id] = path
-        self._foreground = spec.foreground
-        self.ids = list(self._files)
+            if mask_id in files and set(named) <= set(pattern.id_names):
+                raise InputError(f"{path}: same id as {files[mask_id][0][1]}")
+            index = spec.classes.index(named["class"]) if "class" in named else None
+            files.setdefault(mask_id, []).append((index, path))
+        self._masks, self._spec = MaskFiles(files, spec), spec
+        self.ids = list(files)
 
-    def mask(self, mask_id: str) -> np.ndarray:
-        """Return the mask of an id, bool (H, W)."""
-        return read_mask(self._files[mask_id], foreground=self._foreground)
+    def check(self, submission: Path, predicted: Rows) -> list[str]:
+        """Return the ids in the submission's order; InputError where others are predicted."""
+        return _check_rows(submission, predicted, self.ids, self._spec)
+
+    def objects(self, image_id: str) -> list[list[np.ndarray]]:
+        """Return of each class its masks, one or one per object, bool (H, W)."""
+        pieces = self._masks.pieces(image_id)
+        nothing = np.zeros_like(pieces[0].mask)
+        of_classes = [
+            [piece.mask for piece in pieces if piece.class_index == number]
+            for number in range(len(self._spec.classes))
+        ]
+        return [masks or [nothing] for masks in of_classes]
+
+    def masks(self, image_id: str) -> np.ndarray:
+        """Return an image's masks, bool (H, W, classes)."""
+        return np.stack([np.logical_or.reduce(m) for m in self.objects(image_id)], axis=-1)
 
 
 class _TruthCsv:
     def __init__(self, path: Path, spec: Spec, paths: Paths) -> None:
-        self._path, self._form = path, spec.submission
-        self._runs = read_submission(path, spec.submission)
-        self.ids = list(self._runs)
+        self._path, self._spec = path, spec
+        self._rows = read_submission(path, spec)
         index = open_index(paths.test_store)
         shapes = zip(index["height"], index["width"], strict=True)
         self._shapes = dict(zip(index["id"], shapes, strict=True))
 
-    def mask(self, mask_id: str) -> np.ndarray:
-        if mask_id not in self._shapes:
-            raise InputError(f"{self._path}: id {mask_id} is none of the test frames")
-        return decode_row(
-            self._path, mask_id, self._runs[mask_id], self._shapes[mask_id], self._form
-        )
+    def check(self, submission: Path, predicted: Rows) -> list[str]:
+        known = set(expected_keys(self._shapes, self._spec))
+        for key in self._rows:
+            if key not in known:
+                raise InputError(f"{self._path}: id {','.join(key)} is none of the test frames")
+        check_keys(submission, sorted(predicted), sorted(self._rows))
+        ids = {i for i in self._shapes if set(expected_keys([i], self._spec)) <= set(self._rows)}
+        return _check_rows(submission, predicted, list(ids), self._spec)
+
+    def objects(self, image_id: str) -> list[list[np.ndarray]]:
+        shape = self._shapes[image_id]
+        return decode_rows(self._path, self._rows, image_id, shape, self._spec)
+
+
+def _check_rows(submission: Path, predicted: Rows, ids: Sequence[str], spec: Spec) -> list[str]:
+    """Return ids in the order of the rows; InputError unless these are the ids' rows."""
+    check_keys(submission, sorted(predicted), sorted(expected_keys(ids, spec)))
+    place = {key: number for number, key in enumerate(predicted)}
+    return sorted(ids, key=lambda image_id: place[spec.submission.key(image_id, spec.classes[0])])

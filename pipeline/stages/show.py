@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.competitions.spec import load_spec
+from pipeline.dataset.arrays import Reading
 from pipeline.dataset.layout import list_test
 from pipeline.dataset.originals import Originals
 from pipeline.dataset.store import open_store
 from pipeline.errors import InputError
-from pipeline.kaggle.submission import check_ids, decode_row, read_submission
+from pipeline.kaggle.submission import (
+    check_keys,
+    decode_image,
+    expected_keys,
+    read_submission,
+)
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -25,32 +31,34 @@ def run(params: Params, paths: Paths, submission: Path, *, count: int, out: Path
     InputError
         The submission is at fault, or is not one of these test frames.
     """
-    form = load_spec(params.competition).submission
+    spec = load_spec(params.competition)
     originals = open_originals(params, paths)
-    runs = read_submission(submission, form)
-    check_ids(submission, sorted(runs), sorted(originals.shapes))
-    drawn = np.array(list(runs))[spread(len(runs), count)].tolist()
+    rows, ids = read_submission(submission, spec), list(originals.shapes)
+    check_keys(submission, sorted(rows), sorted(expected_keys(ids, spec)))
+    drawn = np.array(ids)[spread(len(ids), count)].tolist()
     pictures = []
     with progress_bar("Frames", len(drawn)) as advance:
         for frame_id in drawn:
             shape = originals.shapes[frame_id]
-            mask = decode_row(submission, frame_id, runs[frame_id], shape, form)
-            caption = f"{frame_id}: {describe_area(mask.sum())}"
-            masks = {submission.name: mask}
+            of_classes = decode_image(submission, rows, frame_id, shape, spec)
+            caption = f"{frame_id}: {describe_area(of_classes.any(axis=-1).sum())}"
+            names = spec.classes if len(spec.classes) > 1 else [submission.name]
+            masks = dict(zip(names, np.moveaxis(of_classes, -1, 0), strict=True))
             pictures.append(Picture(originals.image(frame_id), caption, masks))
             advance()
     written = write_sheets(out or paths.sheet, pictures)
-    return f"{', '.join(map(str, written))}: {len(drawn)} of {len(runs)} frames of {submission}"
+    return f"{', '.join(map(str, written))}: {len(drawn)} of {len(ids)} frames of {submission}"
 
 
 def open_originals(params: Params, paths: Paths) -> Originals:
     """Open the test frames at original size; InputError where `pipeline preprocess` didn't run."""
+    spec = load_spec(params.competition)
     store = open_store(paths.test_store, **params.preprocess.size)
     files = {}
     with suppress(InputError):  # the raw files lie elsewhere: the store has all, at network size
-        listed = list_test(paths.root / params.data_dir, load_spec(params.competition))
+        listed = list_test(paths.root / params.data_dir, spec)
         files = dict(zip(listed["id"], listed["image"], strict=True))
-    return Originals(store, files)
+    return Originals(store, files, Reading(spec.levels, spec.page))
 
 
 def spread(total: int, count: int) -> np.ndarray:

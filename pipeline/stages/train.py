@@ -12,7 +12,8 @@ from dvclive import Live
 import pipeline
 from pipeline import runtime
 from pipeline.atomic import atomic_file
-from pipeline.dataset.batches import TrainingBatches, ValidationBatches
+from pipeline.competitions.spec import Spec, load_spec
+from pipeline.dataset.batches import Classes, TrainingBatches, ValidationBatches
 from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, write_predictions
@@ -34,6 +35,7 @@ _CODE = (
     "dataset/augment.py",
     "dataset/batches.py",
     "dataset/images.py",
+    "masks/codes.py",
     "models/*.py",
     "runtime.py",
     "stages/train.py",
@@ -65,6 +67,7 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
     with atomic_file(paths.model(fold)) as beside:
         model.save(beside)
     store, _, validation = _open_fold(params, paths, fold)
+    spec = load_spec(params.competition)
     with progress_bar("Out-of-fold maps", len(validation)) as advance:
         write_predictions(
             paths.oof(fold),
@@ -73,9 +76,11 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
             validation,
             views=params.predict.views,
             batch_size=params.predict.batch_size,
+            exclusive=spec.exclusive,
             advance=advance,
         )
-    return f"{paths.model(fold)}: validation Dice {progress.best:.4f} at network size"
+    score = "mean IoU" if spec.exclusive else "Dice"
+    return f"{paths.model(fold)}: validation {score} {progress.best:.4f} at network size"
 
 
 def fit_fold(
@@ -102,6 +107,9 @@ def fit_fold(
         See `run`.
     """
     check_fold(params, fold)
+    spec = load_spec(params.competition)
+    if spec.exclusive and params.train.loss == "lovasz":
+        raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
     store, training, validation = _open_fold(params, paths, fold)
     if not paths.encoder.is_file():
         raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
@@ -109,6 +117,10 @@ def fit_fold(
     keras.utils.set_random_seed(params.seed * 1000 + fold)
     keras.config.set_dtype_policy(runtime.choose_precision(params.train.precision))
     weights = load_encoder_weights(paths.encoder)
+    options = {
+        "classes": Classes(len(spec.classes), spec.exclusive),
+        "presence": _has_presence_head(params),
+    }
     with (
         _only_process(checkpoint_dir, fold),
         Live(str(log_dir), save_dvc_exp=False, dvcyaml=None) as live,
@@ -122,24 +134,24 @@ def fit_fold(
                 augmentation=params.train.augmentation,
                 seed=params.seed,
                 fold=fold,
-                presence=_has_presence_head(params),
+                **options,
             ),
             ValidationBatches(
                 store.images,
                 store.masks,
                 validation,
                 batch_size=params.predict.batch_size,
-                presence=_has_presence_head(params),
+                **options,
             ),
-            settings=_settings(params),
+            settings=_settings(params, spec),
             checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
             live=live,
         )
         model, progress = trainer.fit(
-            lambda final_stride: _build_model(params, final_stride, weights), _phases(params)
+            lambda final_stride: _build_model(params, spec, final_stride, weights), _phases(params)
         )
-        live.summary["best_dice"] = progress.best
-    trained = _build_model(params, params.model.final_stride, weights)
+        live.summary["best_score"] = progress.best
+    trained = _build_model(params, spec, params.model.final_stride, weights)
     trained.set_weights(model.get_weights())  # the optimizer's state would triple the file
     return trained, progress
 
@@ -185,6 +197,7 @@ def fingerprint(params: Params, paths: Paths, fold: int) -> str:
     parts = {
         "fold": fold,
         "params": params.model_dump(include={"seed", "preprocess", "model", "train"}),
+        "classes": load_spec(params.competition).model_dump(include={"classes", "exclusive"}),
         "precision": runtime.choose_precision(params.train.precision),
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
     }
@@ -204,10 +217,10 @@ def _digest(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _settings(params: Params) -> Settings:
+def _settings(params: Params, spec: Spec) -> Settings:
     train = params.train
     return Settings(
-        loss=LOSSES[train.loss](over=train.dice_over),
+        loss=LOSSES[train.loss](over=train.dice_over, exclusive=spec.exclusive),
         warmup_epochs=train.warmup_epochs,
         encoder_rate=train.encoder_rate,
         clip_norm=train.clip_norm,
@@ -223,14 +236,20 @@ def _has_presence_head(params: Params) -> bool:
     return params.model.architecture == "fcn" and params.model.presence_head
 
 
-def _build_model(params: Params, final_stride: int, weights: EncoderWeights) -> keras.Model:
+def _build_model(
+    params: Params, spec: Spec, final_stride: int, weights: EncoderWeights
+) -> keras.Model:
     """Return a new network; the final stride counts for the FCN family alone."""
-    options, channels = params.model, params.preprocess.channels
+    options = params.model
+    shared = {
+        "channels": params.preprocess.channels,
+        "classes": len(spec.classes),
+        "prior": 0.5 if spec.exclusive else options.prior,  # a softmax has no foreground
+    }
     if options.architecture == "fcn":
-        of_zoo = {"architecture", "encoder", "encoder_weights", "final_stride"}
-        model = build_fcn(
-            channels=channels, final_stride=final_stride, **options.model_dump(exclude=of_zoo)
-        )
+        of_zoo = {"architecture", "encoder", "encoder_weights", "final_stride", "prior"}
+        own = options.model_dump(exclude=of_zoo)
+        model = build_fcn(final_stride=final_stride, **own, **shared)
         set_encoder_weights(model, weights)
         return model
     from pipeline.models.zoo import build_zoo  # slow to import
@@ -238,12 +257,11 @@ def _build_model(params: Params, final_stride: int, weights: EncoderWeights) -> 
     return build_zoo(
         options.architecture,
         encoder=options.encoder,
-        channels=channels,
         height=params.preprocess.height,
         width=params.preprocess.width,
         imagenet=options.encoder != "vgg16" and options.encoder_weights == "imagenet",
         encoder_weights=weights,
-        prior=options.prior,
+        **shared,
     )
 
 

@@ -1,23 +1,35 @@
 """Choose the cut-offs on all out-of-fold maps, and say what they are worth."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.atomic import write_text
-from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
-from pipeline.dataset.predictions import open_predictions
-from pipeline.dataset.store import open_index
+from pipeline.competitions.spec import Spec, load_spec
+from pipeline.dataset.store import open_index, open_masks
 from pipeline.masks import rle
-from pipeline.masks.evaluation import bootstrap_interval, presence_rates, tune_nested
-from pipeline.masks.shapes import ShapePrior, make_shape_prior
-from pipeline.masks.tuning import THRESHOLDS, Frames, evaluate_cutoffs, search_pieces
+from pipeline.masks.dice import dice_from_areas
+from pipeline.masks.evaluation import Nested, bootstrap_sums, presence_rates, tune_nested
+from pipeline.masks.metrics import METRICS, Metric
+from pipeline.masks.tuning import THRESHOLDS, Frames, score_cutoffs, search_pieces
 from pipeline.params import Params
 from pipeline.paths import Paths
-from pipeline.progress import progress_bar
+from pipeline.stages.exclusive import score_exclusive
 from pipeline.stages.folds import read_folds
+from pipeline.stages.objects import score_objects
+from pipeline.stages.out_of_fold import OutOfFold, write_tables
+
+
+class Tuned(NamedTuple):
+    """What tuning says of one class."""
+
+    frames: Frames
+    nested: Nested
+    scores: dict[str, object]
+    curve: pd.DataFrame
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -26,131 +38,169 @@ def run(params: Params, paths: Paths) -> str:
     The headline is the nested score: every frame is scored with cut-offs that were chosen without
     its fold.
     """
+    spec = load_spec(params.competition)
     index = open_index(paths.train_store)
     folds = read_folds(params, paths, index)
+    predictions = OutOfFold(params, paths, spec, folds)
+    if spec.exclusive:
+        return score_exclusive(params, paths, spec, index, predictions)
+    masks = {name: open_masks(paths.train_store, name) for name in spec.classes}
+    tuned = {
+        name: _tune_class(params, spec, masks[name], predictions, number)
+        for number, name in enumerate(spec.classes)
+    }
+    table = pd.concat([_tabulate(masks[name], folds, name, tuned[name]) for name in spec.classes])
+    scores = _summarise(table, tuned, METRICS[spec.metric], params.seed)
+    if spec.instances:
+        cutoffs = {name: tuned[name].nested.by_fold for name in spec.classes}
+        scores |= score_objects(paths, spec, masks, cutoffs, predictions, seed=params.seed)
+    chosen = {name: one.nested.cutoffs._asdict() for name, one in tuned.items()}
+    scores["metric"], scores["cutoffs"] = spec.metric, chosen
+    scores["folds"] = _by_fold(table, tuned, METRICS[spec.metric])
+    curves = pd.concat([one.curve.assign(**{"class": name}) for name, one in tuned.items()])
+    write_text(paths.threshold_curve, curves.to_csv(index=False, float_format="%.6f"))
+    write_tables(paths, table, scores)
+    write_text(paths.cutoffs, json.dumps(chosen, indent=2) + "\n")
+    return describe(spec.metric_name, scores, chosen)
+
+
+def describe(
+    metric: str, scores: Mapping[str, float], chosen: Mapping[str, Mapping[str, object]]
+) -> str:
+    """Say what was chosen and what it scores."""
+    low, high = scores["nested_score_low"], scores["nested_score_high"]
+    lines = [
+        f"nested out-of-fold {metric} {scores['nested_score']:.4f}"
+        f" (95 %: {low:.4f} to {high:.4f}),"
+        f" {scores['oof_score']:.4f} on the frames that chose the cut-offs,"
+        f" all-empty {scores['all_empty_score']:.4f},"
+        f" perfect presence {scores['perfect_presence_score']:.4f}"
+    ]
+    for name, cutoffs in chosen.items():
+        of_class = f" of {name}" if len(chosen) > 1 else ""
+        values = ", ".join(f"{key} {value}" for key, value in cutoffs.items())
+        lines.append(f"cut-offs{of_class}: {values}")
+    return "\n".join(lines)
+
+
+def _tune_class(
+    params: Params, spec: Spec, masks: pd.DataFrame, predictions: OutOfFold, number: int
+) -> Tuned:
     tables = {
-        prior: _tabulate_out_of_fold(params, paths, index, folds, prior)
+        prior: predictions.tabulate(masks, number, prior)
         for prior in ("none", *params.tune.shape_priors)
     }
-    frames = tables["none"]
-    tuned = tune_nested(tables, folds, params.tune.rules)
-    chosen = tuned.cutoffs
-    table = index[["id", "subject", "contradicts"]].assign(
+    metric, frames = METRICS[spec.metric], tables["none"]
+    nested = tune_nested(tables, predictions.folds, params.tune.rules, metric=metric)
+    equal = np.full((len(masks), 1), 1 / len(masks))
+    curve = _score_thresholds(frames, equal, metric)
+    none = np.zeros(len(masks), int)
+    (oof,) = score_cutoffs(
+        tables[nested.cutoffs.shape_prior], nested.cutoffs, equal, metric
+    ).tolist()
+    (empty,) = metric.score(none, frames.true_areas, none, equal).tolist()
+    scores = {
+        "oof_score": oof,
+        "oof_score_at_half": curve["score_without_min_area"][THRESHOLDS == 128].item(),
+        "all_empty_score": empty,
+        "perfect_presence_score": _with_perfect_presence(frames, equal, metric),
+    }
+    return Tuned(frames, nested, scores, curve)
+
+
+def _tabulate(masks: pd.DataFrame, folds: np.ndarray, name: str, tuned: Tuned) -> pd.DataFrame:
+    frames, nested = tuned.frames, tuned.nested
+    return masks[["id", "subject", "contradicts"]].assign(
+        **{"class": name},
         fold=folds,
-        dice=tuned.dice,
+        dice=dice_from_areas(nested.overlaps, frames.true_areas, nested.areas),
+        overlap=nested.overlaps,
         true_area=frames.true_areas,
-        predicted_area=tuned.areas,
+        predicted_area=nested.areas,
         presence=frames.presence,
         confidence=frames.confidence,
-        touches_border=[_touches_border(*f) for f in index[["rle", "height", "width"]].values],
-    )
-    curve = _score_thresholds(frames)
-    scores = _summarise(table, frames, seed=params.seed)
-    scores |= {
-        "oof_dice": float(evaluate_cutoffs(tables[chosen.shape_prior], chosen)[0].mean()),
-        "oof_dice_at_half": float(curve["dice_without_min_area"][THRESHOLDS == 128].item()),
-        "cutoffs": chosen._asdict(),
-        "folds": {
-            str(fold): {
-                "nested_dice": float(part["dice"].mean()),
-                "cutoffs": tuned.by_fold[fold]._asdict(),
-            }
-            for fold, part in table.groupby("fold")
-        },
-    }
-    worst_first = table.sort_values(["dice", "id"])
-    write_text(paths.threshold_curve, curve.to_csv(index=False, float_format="%.6f"))
-    write_text(paths.frame_scores, worst_first.to_csv(index=False, float_format="%.6f"))
-    write_text(paths.subject_scores, _by_subject(table).to_csv(float_format="%.6f"))
-    write_text(paths.metrics, json.dumps(scores, indent=2) + "\n")
-    write_text(paths.cutoffs, json.dumps(chosen._asdict(), indent=2) + "\n")
-    low, high = scores["nested_dice_low"], scores["nested_dice_high"]
-    return (
-        f"nested out-of-fold Dice {scores['nested_dice']:.4f} (95 %: {low:.4f} to {high:.4f}),"
-        f" {scores['oof_dice']:.4f} on the frames that chose the cut-offs,"
-        f" all-empty {scores['all_empty_dice']:.4f},"
-        f" perfect presence {scores['perfect_presence_dice']:.4f}\n"
-        f"cut-offs: {', '.join(f'{name} {value}' for name, value in chosen._asdict().items())}"
+        touches_border=[_touches_border(*f) for f in masks[["rle", "height", "width"]].values],
     )
 
 
-def _tabulate_out_of_fold(
-    params: Params, paths: Paths, index: pd.DataFrame, folds: np.ndarray, prior: ShapePrior
-) -> Frames:
-    """Read every fold's maps and list their pieces, in the order of the index.
-
-    A shape prior that learns sees the masks of the other folds alone.
-
-    Raises
-    ------
-    InputError
-        Maps are missing, damaged or of other frames.
-    """
-    rows = {fold: np.flatnonzero(folds == fold) for fold in params.folds.indices}
-    of_fold = {
-        fold: open_predictions(
-            paths.oof(fold),
-            count=len(rows[fold]),
-            size=(params.preprocess.height, params.preprocess.width),
-            command=f"pipeline train --fold {fold}",
-        )
-        for fold in rows
-    }
-
-    reshape = {fold: make_shape_prior(prior, index[folds != fold]) for fold in of_fold}
-
-    def predictions() -> Iterator[Predicted]:
-        taken = dict.fromkeys(rows, 0)
-        for fold, frame in zip(folds.tolist(), index.itertuples(), strict=True):
-            prob_map, presence = of_fold[fold][taken[fold]].item()
-            taken[fold] += 1
-            shape = frame.height, frame.width
-            yield Predicted(reshape[fold](prob_map), presence, shape, frame.rle)
-
-    with progress_bar("Out-of-fold frames", len(index)) as advance:
-        return tabulate_frames(predictions(), len(index), advance=advance)
-
-
-def _score_thresholds(frames: Frames) -> pd.DataFrame:
-    weights = np.full((len(frames.true_areas), 1), 1 / len(frames.true_areas))
+def _score_thresholds(frames: Frames, weights: np.ndarray, metric: Metric) -> pd.DataFrame:
     searches = {
-        name: search_pieces(frames, weights, rules, uppers=(0,))
-        for name, rules in {"dice": ["min_area"], "dice_without_min_area": []}.items()
+        name: search_pieces(frames, weights, rules, metric=metric, uppers=(0,))
+        for name, rules in {"score": ["min_area"], "score_without_min_area": []}.items()
     }
     scores = {name: search.scores[0, :, 0, 0] for name, search in searches.items()}
     return pd.DataFrame({"threshold": THRESHOLDS, **scores})
 
 
-def _summarise(table: pd.DataFrame, frames: Frames, *, seed: int) -> dict[str, float]:
-    has_mask = (table["true_area"] > 0).to_numpy()
-    low, high = bootstrap_interval(table["dice"].to_numpy(), table["subject"].to_numpy(), seed=seed)
-    scores = {
-        "images": len(table),
-        "nested_dice": float(table["dice"].mean()),
-        "nested_dice_low": low,
-        "nested_dice_high": high,
-        "all_empty_dice": float(1 - has_mask.mean()),
-        "perfect_presence_dice": _with_perfect_presence(frames),
-        **presence_rates(table["true_area"].to_numpy(), table["predicted_area"].to_numpy()),
+def _summarise(
+    table: pd.DataFrame, tuned: Mapping[str, Tuned], metric: Metric, seed: int
+) -> dict[str, object]:
+    """Return the scores of all classes together: the means of theirs."""
+    low, high = _interval(table, metric, seed)
+    has_mask = table["true_area"] > 0
+    scores: dict[str, object] = {
+        "images": int(table["id"].nunique()),
+        "nested_score": _score(table, metric),
+        "nested_score_low": low,
+        "nested_score_high": high,
     }
+    for name in next(iter(tuned.values())).scores:
+        scores[name] = float(np.mean([one.scores[name] for one in tuned.values()]))
+    scores |= presence_rates(table["true_area"].to_numpy(), table["predicted_area"].to_numpy())
     if has_mask.any():
         scores["dice_positive"] = float(table["dice"][has_mask].mean())
+    if len(tuned) > 1:
+        scores["classes"] = {
+            name: {"nested_score": _score(part, metric), **tuned[name].scores}
+            for name, part in table.groupby("class", sort=False)
+        }
     return scores
 
 
-def _with_perfect_presence(frames: Frames) -> float:
+def _by_fold(
+    table: pd.DataFrame, tuned: Mapping[str, Tuned], metric: Metric
+) -> dict[str, dict[str, object]]:
+    return {
+        str(fold): {
+            "nested_score": _score(part, metric),
+            "cutoffs": {name: one.nested.by_fold[fold]._asdict() for name, one in tuned.items()},
+        }
+        for fold, part in table.groupby("fold")
+    }
+
+
+def _score(table: pd.DataFrame, metric: Metric) -> float:
+    """Return the mean over classes of their score."""
+    of_classes = []
+    for _, part in table.groupby("class", sort=False):
+        areas = part[["overlap", "true_area", "predicted_area"]].to_numpy().T
+        of_classes.append(metric.score(*areas, np.full((len(part), 1), 1 / len(part))).item())
+    return float(np.mean(of_classes))
+
+
+def _interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the nested score, from a bootstrap over subjects."""
+    parts = [part for _, part in table.groupby("class", sort=False)]
+    subjects = parts[0]["subject"].to_numpy()
+    areas = [part[["overlap", "true_area", "predicted_area"]].to_numpy().T for part in parts]
+    if metric.pooled:
+
+        def score(sums: np.ndarray) -> np.ndarray:
+            return np.mean(
+                [metric.of_areas(*sums[at : at + 3]) for at in range(0, len(sums), 3)], 0
+            )
+
+        return bootstrap_sums(np.concatenate(areas), subjects, score, seed=seed)
+    values = np.mean([metric.of_areas(*of_class) for of_class in areas], axis=0)
+    columns = np.stack([values, np.ones(len(values))])
+    return bootstrap_sums(columns, subjects, lambda sums: sums[0] / sums[1], seed=seed)
+
+
+def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:
     """Return the score at the best threshold if every empty frame were predicted empty."""
     has_mask = frames.true_areas > 0
-    weights = np.full((len(has_mask), 1), 1 / len(has_mask))
     shown = frames._replace(pieces=frames.pieces[has_mask[frames.pieces["image"]]])
-    return float(search_pieces(shown, weights, [], uppers=(0,)).scores.max())
-
-
-def _by_subject(table: pd.DataFrame) -> pd.DataFrame:
-    subjects = table.assign(has_mask=table["true_area"] > 0).groupby("subject")
-    return subjects.agg(
-        frames=("id", "size"), with_mask=("has_mask", "sum"), dice=("dice", "mean")
-    ).sort_values("dice")
+    return float(search_pieces(shown, weights, [], metric=metric, uppers=(0,)).scores.max())
 
 
 def _touches_border(runs: str, height: int, width: int) -> bool:

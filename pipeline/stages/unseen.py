@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.competitions.spec import FilePattern, Spec, load_spec
+from pipeline.competitions.patterns import FilePattern
+from pipeline.competitions.spec import Spec, load_spec
 from pipeline.dataset.layout import list_test
 from pipeline.kaggle.draft import Draft
 from pipeline.params import Params, load_params
@@ -46,7 +47,7 @@ def run(root: Path, images: Path, out: Path, *, budget: float | None, started: f
     paths = Paths(root)
     params, spec = load_params(paths.params), load_spec(str(root / SPEC))
     files = list_test(images, _of_folder(spec))
-    draft = Draft(out, files["id"], spec.submission)
+    draft = Draft(out, files["id"], spec)
 
     def seconds_left(share: float = 1 - _RESERVE) -> float:
         if budget is None:
@@ -63,8 +64,9 @@ def run(root: Path, images: Path, out: Path, *, budget: float | None, started: f
 
 def _of_folder(spec: Spec) -> Spec:
     """Return the spec whose test images lie in the data folder itself."""
-    folder = FilePattern(spec.test).folder
-    return spec.model_copy(update={"test": spec.test.removeprefix(f"{folder}/")})
+    folder = FilePattern(spec.test[0]).folder
+    test = tuple(text.removeprefix(f"{folder}/") for text in spec.test)
+    return spec.model_copy(update={"test": test, "lists": None})
 
 
 def _fill(

@@ -52,7 +52,7 @@ def run(
         "message": message,
         "revision": git_revision(paths),
         "params_sha256": file_digest(paths.params),
-        "nested_dice": nested_dice(paths, digest),
+        "nested_score": nested_score(paths, digest),
     }
     client = open_client()
     ref = upload_submission(client, competition, submission, message)
@@ -70,7 +70,7 @@ def run(
     if result.fault is not None:
         raise InputError(f"{done}, but Kaggle can't score it: {result.fault}")
     enter_results(paths.ledger, competition, {ref: result})
-    known = {"public": result.public, "private": result.private, "nested": upload["nested_dice"]}
+    known = {"public": result.public, "private": result.private, "nested": upload["nested_score"]}
     scores = (f"{name} {score:.5f}" for name, score in known.items() if score is not None)
     return f"{done}: {', '.join(scores) or 'scored, but Kaggle hides the score'}"
 
@@ -85,7 +85,7 @@ def kaggle_name(params: Params) -> str:
     return spec.kaggle
 
 
-def nested_dice(paths: Paths, digest: str) -> float | None:
+def nested_score(paths: Paths, digest: str) -> float | None:
     """Return the nested out-of-fold score of the project's own submission.
 
     None where the file with this digest is another one, or `pipeline tune` did not run here: a
@@ -94,7 +94,7 @@ def nested_dice(paths: Paths, digest: str) -> float | None:
     if not paths.submission.exists() or file_digest(paths.submission) != digest:
         return None
     try:
-        return float(json.loads(paths.metrics.read_text())["nested_dice"])
+        return float(json.loads(paths.metrics.read_text())["nested_score"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

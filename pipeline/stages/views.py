@@ -1,21 +1,24 @@
 """Measure on out-of-fold frames what each test-time-augmentation view is worth."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.atomic import write_text
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import (
     create_predictions,
     mean_predictions,
     pack_predictions,
 )
-from pipeline.dataset.store import Store, open_store
+from pipeline.dataset.store import Store, open_masks, open_store
+from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, predict_batch
+from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import bootstrap_interval, tune_nested
 from pipeline.params import Params, possible_views
 from pipeline.paths import Paths
@@ -29,19 +32,28 @@ def run(params: Params, paths: Paths) -> str:
     A view's gain is that of its mean with identity over identity alone, in nested out-of-fold
     Dice, with a 95 % interval over subjects.
     """
-    size = params.preprocess
+    size, spec = params.preprocess, load_spec(params.competition)
+    if spec.exclusive:
+        raise InputError("views: exclusive classes are not tuned, so no gain can be measured")
+    masks = [open_masks(paths.train_store, name) for name in spec.classes]
     names = possible_views(params.model.architecture, size.height, size.width)
     store = open_store(paths.train_store, **size.size)
     folds = read_folds(params, paths, store.index)
     with tempfile.TemporaryDirectory(dir=paths.processed.parent) as folder:
-        predictions = _predict_views(params, paths, store, folds, names, Path(folder))
+        predictions = _predict_views(params, paths, store, folds, names, Path(folder), len(masks))
         scored = [["identity"], params.predict.views]
         scored += [views for name in names[1:] for views in (["identity", name], [name])]
         dice = {}
-        with progress_bar("Scores", len(scored) * len(folds)) as advance:
+        with progress_bar("Scores", len(scored) * len(folds) * len(masks)) as advance:
             for views in map(tuple, scored):
                 members = [predictions[name] for name in views]
-                dice[views] = _nested_dice(members, store.index, folds, params, advance)
+                dice[views] = np.mean(
+                    [
+                        _nested_dice(members, number, of_class, folds, params, advance)
+                        for number, of_class in enumerate(masks)
+                    ],
+                    axis=0,
+                )
         alone = dice["identity",]
     subjects = store.index["subject"].to_numpy()
     rows = []
@@ -69,10 +81,12 @@ def _predict_views(
     folds: np.ndarray,
     names: Sequence[str],
     folder: Path,
+    classes: int,
 ) -> dict[str, np.ndarray]:
     """Return memory maps of predictions (N,), by view."""
     count, *size, _ = store.images.shape
-    predictions = {name: create_predictions(folder / f"{name}.npy", count, size) for name in names}
+    shape = (classes, *size)
+    predictions = {name: create_predictions(folder / f"{name}.npy", count, shape) for name in names}
     models = {fold: load_model(paths.model(fold)) for fold in params.folds.indices}
     with progress_bar("Views", len(folds) * len(names)) as advance:
         for fold, model in models.items():
@@ -87,20 +101,21 @@ def _predict_views(
 
 def _nested_dice(
     members: Sequence[np.ndarray],
-    index: pd.DataFrame,
+    class_index: int,
+    masks: pd.DataFrame,
     folds: np.ndarray,
     params: Params,
     advance: Callable[[], None],
 ) -> np.ndarray:
-    """Return each frame's nested Dice with the mean of these predictions."""
+    """Return each frame's nested Dice of one class with the mean of these predictions."""
     shares = [1 / len(members)] * len(members)
-    predictions = (
-        Predicted(
-            *mean_predictions([one[row : row + 1] for one in members], shares)[0].item(),
-            (frame.height, frame.width),
-            frame.rle,
-        )
-        for row, frame in enumerate(index.itertuples())
-    )
-    frames = tabulate_frames(predictions, len(index), advance=advance)
-    return tune_nested({"none": frames}, folds, params.tune.rules).dice
+
+    def predictions() -> Iterator[Predicted]:
+        for row, frame in enumerate(masks.itertuples()):
+            mean = mean_predictions([one[row : row + 1] for one in members], shares)[0]
+            prob_map, presence = mean["prob_map"][class_index], mean["presence"][class_index]
+            yield Predicted(prob_map, presence, (frame.height, frame.width), frame.rle)
+
+    frames = tabulate_frames(predictions(), len(masks), advance=advance)
+    nested = tune_nested({"none": frames}, folds, params.tune.rules)
+    return dice_from_areas(nested.overlaps, frames.true_areas, nested.areas)

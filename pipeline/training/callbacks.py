@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import keras
@@ -27,7 +28,7 @@ class Progress:
         The phase that runs and how many of its epochs are done.
     kept : list of float
         The best validation scores of this phase, best first: mean Dice at network size and
-        probability 0.5. Their weights lie beside.
+        probability 0.5, or the mean IoU of exclusive classes. Their weights lie beside.
     waited : int
         Epochs since the best of them.
     history : list of dict
@@ -44,6 +45,11 @@ class Progress:
     def best(self) -> float:
         """The best validation score of this phase."""
         return self.kept[0]
+
+
+def score_of(logs: Mapping[str, float], prefix: str = "") -> float:
+    """Return the metric that says which epoch is best: Dice, or the IoU of exclusive classes."""
+    return float(logs[f"{prefix}iou"] if f"{prefix}iou" in logs else logs[f"{prefix}dice"])
 
 
 class MaskMetrics(keras.callbacks.Callback):
@@ -77,7 +83,7 @@ class BestEpochs(keras.callbacks.Callback):
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Compare this epoch's score."""
-        score = float(logs["dice"])
+        score = score_of(logs)
         rank = sum(score <= other for other in self.progress.kept)
         self.progress.waited = self.progress.waited + 1 if rank else 0
         if rank < self.count:
@@ -120,10 +126,7 @@ class Watch(keras.callbacks.Callback):
         rate = self.images / logs["seconds"]
         left = (now - self.begun) * (self.epochs - epoch - 1)
         print(
-            f"epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f},"
-            f" validation Dice {logs['val_dice']:.4f}"
-            f" ({logs['val_dice_positive']:.4f} where there is a mask,"
-            f" {logs['val_empty']:.0%} predicted empty),"
+            f"epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f}, {_describe(logs)},"
             f" {rate:.1f} images/s, {left / 60:.1f} min left"
         )
         self._warn_if_stuck(logs)
@@ -131,12 +134,26 @@ class Watch(keras.callbacks.Callback):
     def _warn_if_stuck(self, logs: dict[str, float]) -> None:
         recent = [*self.progress.history, logs][-STUCK_EPOCHS:]
         for metric, what in (("val_empty", "empty"), ("val_foreground", "foreground only")):
-            if len(recent) == STUCK_EPOCHS and all(entry[metric] > 0.999 for entry in recent):
+            stuck = [entry.get(metric, 0) > 0.999 for entry in recent]
+            if len(stuck) == STUCK_EPOCHS and all(stuck):
                 print(
                     f"warning: every frame was predicted {what} for {STUCK_EPOCHS} epochs; try"
                     " train.loss: dice_bce, or another train.learning_rate",
                     file=sys.stderr,
                 )
+
+
+def _describe(logs: Mapping[str, float]) -> str:
+    if "val_iou" in logs:
+        return (
+            f"validation mean IoU {logs['val_iou']:.4f}"
+            f" ({logs['val_accuracy']:.1%} of the pixels right)"
+        )
+    return (
+        f"validation Dice {logs['val_dice']:.4f}"
+        f" ({logs['val_dice_positive']:.4f} where there is a mask,"
+        f" {logs['val_empty']:.0%} predicted empty)"
+    )
 
 
 class LogEpoch(keras.callbacks.Callback):

@@ -9,7 +9,16 @@ import numpy as np
 from dvclive import Live
 
 from pipeline.dataset.batches import TrainingBatches, ValidationBatches
-from pipeline.models.losses import DiceOnPositives, EmptyShare, ForegroundShare, MeanDice
+from pipeline.models.losses import DiceLoss
+from pipeline.models.metrics import (
+    DiceOnPositives,
+    EmptyShare,
+    ForegroundShare,
+    MeanDice,
+    MeanIoU,
+    PixelAccuracy,
+)
+from pipeline.models.outputs import count_classes
 from pipeline.runtime import jit_compile
 from pipeline.training.callbacks import (
     BestEpochs,
@@ -23,6 +32,7 @@ from pipeline.training.callbacks import (
     log_metrics,
     mean_weights,
     pack_kept,
+    score_of,
     unpack,
 )
 from pipeline.training.checkpoint import Checkpoints
@@ -35,7 +45,7 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    loss : keras.losses.Loss
+    loss : DiceLoss
         On masks and logits.
     warmup_epochs : float
         Rise of the rate, at most half of a phase.
@@ -55,7 +65,7 @@ class Settings(NamedTuple):
         How many epochs' weights are averaged at the end of a phase.
     """
 
-    loss: keras.losses.Loss
+    loss: DiceLoss
     warmup_epochs: float = 0.0
     encoder_rate: float = 1.0
     clip_norm: float | None = None
@@ -179,11 +189,11 @@ class Trainer:
             callbacks = [MaskMetrics()]
             logs = model.evaluate(self.validation, callbacks=callbacks, verbose=0, return_dict=True)
             print(
-                f"mean weights of the best {len(kept)} epochs: validation Dice {logs['dice']:.4f},"
-                f" the best epoch's {progress.best:.4f}"
+                f"mean weights of the best {len(kept)} epochs: validation score"
+                f" {score_of(logs):.4f}, the best epoch's {progress.best:.4f}"
             )
-            if logs["dice"] > progress.best:
-                progress.kept[0], kept[0] = float(logs["dice"]), model.get_weights()
+            if score_of(logs) > progress.best:
+                progress.kept[0], kept[0] = score_of(logs), model.get_weights()
             del progress.kept[1:], kept[1:]
         model.set_weights(kept[0])
 
@@ -208,7 +218,10 @@ class Trainer:
 
 def _objective(model: keras.Model, settings: Settings) -> dict[str, object]:
     """Return losses and metrics, by output where the network has two."""
-    metrics = [MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()]
+    if settings.loss.exclusive:
+        metrics = [MeanIoU(count_classes(model)), PixelAccuracy()]
+    else:
+        metrics = [MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()]
     if not isinstance(model.output, dict):
         return {"loss": settings.loss, "metrics": metrics}
     presence = keras.losses.BinaryCrossentropy(from_logits=True)

@@ -3,7 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from pipeline.dataset.batches import TrainingBatches, ValidationBatches
+from pipeline.dataset.batches import Classes, TrainingBatches, ValidationBatches
+from pipeline.masks.codes import pack
 
 
 @pytest.fixture
@@ -63,6 +64,76 @@ def test_training_batches_scale_shrinks_frames_and_masks_alike():
     np.testing.assert_array_equal(small_masks[..., 0], masks[:, ::2, ::2])
     batches.scale = 0.1  # never less than the network can take
     assert batches[0][0].shape == (2, 32, 32, 1)
+
+
+# Several classes
+
+OVERLAPPING, EXCLUSIVE = Classes(2), Classes(3, exclusive=True)
+
+
+@pytest.fixture
+def coded():
+    """Codes of 4 frames: none, the first class, the second, both or, of exclusive ones, a third."""
+    images = np.broadcast_to(np.arange(4, dtype=np.uint8)[:, None, None, None], (4, 4, 6, 1))
+    return images, np.ascontiguousarray(images[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (OVERLAPPING, [[0, 0], [1, 0], [0, 1], [1, 1]]),
+        (EXCLUSIVE, [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+    ],
+)
+def test_validation_batches_codes_become_a_channel_of_each_class(coded, classes, expected):
+    options = {"batch_size": 4, "classes": classes}
+    _, masks = ValidationBatches(*coded, np.arange(4), **options)[0]
+    assert (masks.shape, masks.dtype) == ((4, 4, 6, classes.count), np.float32)
+    np.testing.assert_array_equal(masks[:, 0, 0], expected)
+    np.testing.assert_array_equal(masks, np.broadcast_to(masks[:, :1, :1], masks.shape))
+    _, targets = ValidationBatches(*coded, np.arange(4), presence=True, **options)[0]
+    np.testing.assert_array_equal(targets["mask"], masks)
+    np.testing.assert_array_equal(targets["presence"], expected)
+
+
+@pytest.mark.parametrize("classes", [OVERLAPPING, EXCLUSIVE])
+def test_training_batches_moved_masks_of_every_class_stay_binary(classes):
+    rng = np.random.default_rng(0)
+    codes = np.kron(rng.integers(0, 4, (3, 4, 4), dtype=np.uint8), np.ones((1, 8, 8), np.uint8))
+    images = codes[..., None] * 80  # 0, 80, 160, 240: what a pixel's code is can be read off it
+    options = {"batch_size": 3, "seed": 1, "fold": 0, "classes": classes}
+    moved, plain = (
+        TrainingBatches(images, codes, np.arange(3), augmentation=preset, **options)[0]
+        for preset in ("light", "none")
+    )
+    assert moved[1].shape == (3, 32, 32, classes.count)
+    assert (moved[1] != plain[1]).any()  # something moved
+    np.testing.assert_array_equal(np.unique(moved[1]), [0, 1])  # and nothing was blended
+    np.testing.assert_array_equal(
+        pack(plain[1] > 0, exclusive=classes.exclusive), plain[0][..., 0] / 80
+    )
+
+
+@pytest.mark.parametrize("classes", [OVERLAPPING, EXCLUSIVE])
+def test_training_batches_scale_shrinks_each_class_alone(classes):
+    codes = np.zeros((1, 64, 64), np.uint8)
+    codes[:, :32] = 1
+    codes[:, 32:, :32] = 2
+    codes[:, 32:, 32:] = 3
+    batches = TrainingBatches(
+        codes[..., None],
+        codes,
+        np.arange(1),
+        batch_size=1,
+        augmentation="none",
+        seed=0,
+        fold=0,
+        classes=classes,
+    )
+    whole = batches[0][1]
+    batches.scale = 0.5
+    # Blocks of 2 x 2 equal pixels: each becomes one of them.
+    np.testing.assert_array_equal(batches[0][1], whole[:, ::2, ::2])
 
 
 def test_training_batches_next_epoch_has_another_order(arrays):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.competitions.spec import SubmissionFormat, load_spec
+from pipeline.competitions.spec import MaskTable, SubmissionFormat
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.ids import (
     check_numbers,
@@ -10,10 +10,9 @@ from pipeline.dataset.ids import (
     compare_table,
     find_gaps,
     in_submission_order,
-    read_mask_table,
 )
 from pipeline.dataset.integrity import Frame
-from pipeline.errors import InputError
+from pipeline.dataset.truth import MaskRows
 
 SAMPLE = Path("sample_submission.csv")
 FORM = SubmissionFormat(header=("img", "pixels"), ids="integer")
@@ -76,38 +75,60 @@ def test_compare_ids_tells_another_order_once():
     assert observed == [Finding(SAMPLE, "order of the ids", "2 first", "3")]
 
 
-def test_compare_table_tells_rows_and_masks_without_each_other():
-    frames = {
-        "1_1": Frame(Path("1_1.tif"), Path("1_1_mask.tif")),
-        "1_2": Frame(Path("1_2.tif"), Path("1_2_mask.tif")),
-        "1_3": Frame(Path("1_3.tif")),
-    }
-    table = {"1_1": "", "1_3": "", "1_4": ""}
-    assert told(compare_table(frames, table, Path("masks.csv"))) == [
-        ("masks", "row without its mask file", "none"),
-        ("masks", "row without its mask file", "none"),
-        ("1_2_mask", "mask not in the table", "none"),
+# Tables of masks
+
+SUBJECTS = MaskTable(
+    file="masks.csv", header=("subject", "img", "pixels"), row=("{subject}", "{frame}")
+)
+CLASSES = MaskTable(file="masks.csv", header=("img_class", "pixels"), row=("{id}_{class}",))
+
+
+def open_table(folder, text, form, parts, classes=("mask",)):
+    path = folder / "masks.csv"
+    path.write_text(",".join(form.header) + "\n" + text)
+    return MaskRows(path, form, classes, parts)
+
+
+def parts_of(*ids):
+    return {one: dict(zip(("subject", "frame"), one.split("_"), strict=True)) for one in ids}
+
+
+def frame(frame_id, *, image=True, mask=True):
+    files = [(None, Path(f"{frame_id}_mask.tif"))] if mask else []
+    return Frame(frame_id, Path(f"{frame_id}.tif") if image else None, files)
+
+
+def test_compare_table_of_the_same_ids_finds_nothing(tmp_path):
+    table = open_table(tmp_path, "1,1,\n1,2,3 4\n", SUBJECTS, parts_of("1_1", "1_2"))
+    assert compare_table({"1_1": frame("1_1"), "1_2": frame("1_2")}, table) == []
+
+
+def test_compare_table_tells_rows_and_masks_without_each_other(tmp_path):
+    frames = {"1_1": frame("1_1"), "1_2": frame("1_2"), "1_3": frame("1_3", mask=False)}
+    table = open_table(tmp_path, "1,1,\n1,3,\n1,4,\n", SUBJECTS, parts_of(*frames))
+    observed = compare_table(frames, table)
+    assert [(one.path.stem, one.fault, one.expected, one.got) for one in observed] == [
+        # An image without mask file may have a row: 1_3 is no fault.
+        ("masks", "row without its image", "an image of 1,4", "none"),
+        ("1_2_mask", "mask not in the table", f"a row in {table.path}", "none"),
     ]
 
 
-def test_read_mask_table_joins_the_placeholders_of_the_images(tmp_path):
-    path = tmp_path / "train_masks.csv"
-    path.write_text("subject,img,pixels\n1,1,168153 9 168570 15\n1,2,\n")
-    expected = {"1_1": "168153 9 168570 15", "1_2": ""}
-    assert read_mask_table(path, load_spec("ultrasound-nerve")) == expected
+def test_compare_table_of_an_image_that_is_missing_tells_its_row(tmp_path):
+    # The table's columns are the placeholders of images: without the image there are none.
+    frames = {"1_1": frame("1_1"), "1_2": frame("1_2", image=False)}
+    table = open_table(tmp_path, "1,1,\n1,2,\n", SUBJECTS, parts_of("1_1"))
+    (found,) = compare_table(frames, table)
+    assert (found.path, found.fault) == (table.path, "row without its image")
+    assert found.expected == "an image of 1,2"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("img,pixels\n1,2 3\n", ":2: expected 3 fields, got 2"),
-        ("subject,img,pixels\n1,1,\n1,1,\n", ":3: expected an id once, got it twice"),
-        ('subject,img,pixels\n1,1,"', ": expected a CSV file, got unexpected end of data"),
-    ],
-)
-def test_read_mask_table_of_another_form_is_refused(tmp_path, text, said):
-    path = tmp_path / "train_masks.csv"
-    path.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_mask_table(path, load_spec("ultrasound-nerve"))
-    assert str(caught.value) == f"{path}{said}"
+def test_compare_table_one_row_of_any_class_will_do(tmp_path):
+    frames = {"a": frame("a"), "b": frame("b")}
+    rows, parts = "a_left,1 2\nc_left,\na_lft,\n", {"a": {}, "b": {}}
+    table = open_table(tmp_path, rows, CLASSES, parts, classes=("left", "right"))
+    assert [(one.expected, one.path.stem) for one in compare_table(frames, table)] == [
+        ("an image of c_left", "masks"),
+        ("an image of a_lft", "masks"),
+        (f"a row in {table.path}", "b_mask"),
+    ]

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from pipeline.dataset.arrays import Reading
 from pipeline.dataset.images import (
+    read_frame,
     read_image,
     read_mask,
     resize_image,
@@ -51,6 +53,52 @@ def test_read_image_grey_as_colour_repeats(tmp_path):
 def test_read_image_two_channels_is_refused(tmp_path):
     with pytest.raises(ValueError, match="channels: expected 1 or 3, got 2"):
         read_image(tmp_path / "a.png", channels=2)
+
+
+def test_read_image_files_of_channels_are_stacked_in_order(tmp_path):
+    paths = tuple(save(tmp_path / f"{k}.png", COLOUR[..., k].copy()) for k in range(3))
+    np.testing.assert_array_equal(read_image(paths, channels=3), COLOUR)
+    whole = save(tmp_path / "a.png", COLOUR)
+    np.testing.assert_array_equal(read_image(paths, channels=1), read_image(whole, channels=1))
+
+
+def test_read_image_files_of_deep_channels_are_read_alike(tmp_path):
+    paths = []
+    for k in range(3):
+        paths.append(tmp_path / f"{k}.png")
+        cv2.imwrite(str(paths[-1]), COLOUR[..., k].astype(np.uint16) * 100)
+    reading = Reading((0, 25500))
+    np.testing.assert_array_equal(read_image(tuple(paths), channels=3, reading=reading), COLOUR)
+
+
+def test_read_image_channel_of_another_size_or_kind_is_named(tmp_path):
+    first = save(tmp_path / "r.png", GREY)
+    for other, shape in ((GREY[:, :4].copy(), r"\(3, 4\)"), (COLOUR, r"\(3, 5, 3\)")):
+        second = save(tmp_path / "g.png", other)
+        expected = rf"g.png: expected a grey image of the size of .*r.png \(3, 5\), got {shape}"
+        with pytest.raises(InputError, match=expected):
+            read_image((first, second, first), channels=3)
+    with pytest.raises(InputError, match=r"g.png: expected a grey image"):
+        read_image((second, first, first), channels=3)  # the first itself is colour
+
+
+def test_read_image_deep_file_needs_levels(tmp_path):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), GREY.astype(np.uint16) * 257)
+    with pytest.raises(InputError, match="got a PNG of 16 bits per channel"):
+        read_image(path, channels=1)
+    observed = read_image(path, channels=3, reading=Reading((0, 65535)))
+    np.testing.assert_array_equal(observed, np.dstack([GREY] * 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_read_frame_is_of_network_size_and_knows_the_original(tmp_path, channels):
+    path = save(tmp_path / "a.png", GREY)
+    frame, size = read_frame(path, height=6, width=10, channels=channels)
+    assert (frame.shape, size) == ((6, 10, channels), (3, 5))
+    expected = resize_image(GREY, 6, 10)
+    for channel in range(channels):
+        np.testing.assert_array_equal(frame[..., channel], expected)
 
 
 # Masks

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.competitions.spec import Spec
-from pipeline.dataset.layout import list_test, list_training, natural_key
+from pipeline.dataset.layout import find_masks, list_test, list_training, natural_key
+from pipeline.dataset.truth import open_truth
 from pipeline.errors import InputError
 
 NERVE = {
@@ -31,6 +32,12 @@ def touch(folder, *names):
     return folder
 
 
+def pair(folder, spec):
+    """List the training images and find their masks."""
+    frames = list_training(folder, spec)
+    return open_truth(folder, spec, dict(zip(frames["id"], frames["image"], strict=True))).files
+
+
 def fault_of(function, folder, spec):
     with pytest.raises(InputError) as caught:
         function(folder, spec)
@@ -49,16 +56,19 @@ def test_list_training_takes_ids_and_subjects_from_the_names(tmp_path):
     assert list(observed["id"]) == ["1_2", "1_10", "2_1", "10_1"]
     assert list(observed["subject"]) == ["1", "1", "2", "10"]
     assert observed["image"][1] == tmp_path / "train" / "1_10.tif"
-    assert observed["mask"][1] == tmp_path / "train" / "1_10_mask.tif"
+    assert list(observed) == ["id", "subject", "image"]
+    assert pair(tmp_path, make_spec())["1_10"] == [(None, tmp_path / "train" / "1_10_mask.tif")]
 
 
 def test_list_training_masks_with_placeholders_in_another_order_pair_up(tmp_path):
     spec = make_spec(masks="masks/{frame}_{subject}.tif")
     # Both frames' masks exist under each other's number: 2_1 is subject 1, frame 2.
     touch(tmp_path, "train/1_2.tif", "train/2_1.tif", "masks/2_1.tif", "masks/1_2.tif")
-    observed = list_training(tmp_path, spec)
-    assert list(observed["id"]) == ["1_2", "2_1"]
-    assert [mask.name for mask in observed["mask"]] == ["2_1.tif", "1_2.tif"]
+    assert list(list_training(tmp_path, spec)["id"]) == ["1_2", "2_1"]
+    assert pair(tmp_path, spec) == {
+        "1_2": [(None, tmp_path / "masks/2_1.tif")],
+        "2_1": [(None, tmp_path / "masks/1_2.tif")],
+    }
 
 
 def test_list_training_without_subjects_groups_neighbours(tmp_path):
@@ -107,21 +117,191 @@ def test_list_training_folder_without_images_is_named(tmp_path):
     )
 
 
-def test_list_training_image_without_mask_is_named(tmp_path):
+def test_open_truth_image_without_mask_is_named(tmp_path):
     touch(tmp_path, "train/1_1.tif", "train/1_1_mask.tif", "train/1_2.tif")
     pattern = tmp_path / "train/{subject}_{frame}_mask.tif"
-    assert fault_of(list_training, tmp_path, make_spec()) == (
+    assert fault_of(pair, tmp_path, make_spec()) == (
         f"{tmp_path / 'train/1_2.tif'}: expected its mask as {pattern}, got none"
     )
 
 
-def test_list_training_masks_without_image_are_named_and_counted(tmp_path):
+def test_open_truth_masks_without_image_are_named_and_counted(tmp_path):
     masks = [f"train/1_{frame}_mask.tif" for frame in (1, 2, 3, 10)]
     touch(tmp_path, "train/1_1.tif", *masks)
     pattern = tmp_path / "train/{subject}_{frame}.tif"
-    assert fault_of(list_training, tmp_path, make_spec()) == (
+    assert fault_of(pair, tmp_path, make_spec()) == (
         f"{tmp_path / 'train/1_2_mask.tif'}: expected its image as {pattern}, got none (and 2 more)"
     )
+
+
+# Channels, lists and ids of another form
+
+CHANNELS = {
+    "images": ["r/{id}.png", "g/{id}.png", "b/{id}_x.png"],
+    "masks": "masks/{id}.png",
+    "test": ["test/{id}_r.png", "test/{id}_g.png", "test/{id}_b.png"],
+    "truth": None,
+    "submission": {"header": ["id", "rle"]},
+}
+
+
+def test_list_training_channels_are_a_tuple_in_the_patterns_order(tmp_path):
+    names = ["r/2.png", "r/10.png", "g/10.png", "g/2.png", "b/2_x.png", "b/10_x.png", "b/3.png"]
+    touch(tmp_path, *names, "test/1_r.png", "test/1_g.png", "test/1_b.png")
+    observed = list_training(tmp_path, make_spec(**CHANNELS))
+    assert list(observed["id"]) == ["2", "10"]
+    assert observed["image"][1] == tuple(
+        tmp_path / name for name in ("r/10.png", "g/10.png", "b/10_x.png")
+    )
+    ((image_id, image),) = list_test(tmp_path, make_spec(**CHANNELS)).values.tolist()
+    assert (image_id, [path.name for path in image]) == ("1", ["1_r.png", "1_g.png", "1_b.png"])
+
+
+def test_list_training_missing_channel_is_named(tmp_path):
+    touch(tmp_path, "r/1.png", "r/2.png", "g/1.png", "b/1_x.png", "b/2_x.png")
+    assert fault_of(list_training, tmp_path, make_spec(**CHANNELS)) == (
+        f"{tmp_path}: expected an image g/{{id}}.png of 2, got none"
+    )
+
+
+def test_open_truth_of_channels_names_the_first(tmp_path):
+    touch(tmp_path, "r/1.png", "g/1.png", "b/1_x.png", "masks/x.txt")
+    assert fault_of(pair, tmp_path, make_spec(**CHANNELS)) == (
+        f"{tmp_path / 'r/1.png'}: expected its mask as {tmp_path / 'masks/{id}.png'}, got none"
+    )
+
+
+LISTED = {
+    "images": "images/{id}.png",
+    "masks": "masks/{id}.png",
+    "test": "images/{id}.png",
+    "truth": None,
+    "lists": {"train": "train.txt", "test": "val.txt"},
+    "submission": {"header": ["id", "rle"]},
+}
+
+
+def test_list_training_and_test_take_the_ids_of_lists(tmp_path):
+    touch(tmp_path, *(f"images/{name}.png" for name in "abcd"), "masks/b.png", "masks/a.png")
+    touch(tmp_path, "masks/d.png")  # of an image that no list names: no fault
+    (tmp_path / "train.txt").write_text("b\na\nb\n\n")  # twice, and a blank line
+    (tmp_path / "val.txt").write_text("d\r\nc")
+    spec = make_spec(**LISTED)
+    assert list(list_training(tmp_path, spec)["id"]) == ["b", "a"]
+    assert list(list_test(tmp_path, spec)["id"]) == ["c", "d"]
+    assert set(pair(tmp_path, spec)) >= {"a", "b"}
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", None])
+def test_list_training_bad_list_is_named(tmp_path, content):
+    touch(tmp_path, "images/a.png", "masks/a.png")
+    if content is not None:
+        (tmp_path / "train.txt").write_bytes(content)
+    assert fault_of(list_training, tmp_path, make_spec(**LISTED)).startswith(
+        f"{tmp_path / 'train.txt'}: expected a list of ids, one a line, got "
+    )
+
+
+def test_list_training_listed_image_that_is_missing_is_named(tmp_path):
+    touch(tmp_path, "images/a.png", "masks/a.png")
+    (tmp_path / "train.txt").write_text("a\nz\n")
+    assert fault_of(list_training, tmp_path, make_spec(**LISTED)) == (
+        f"{tmp_path}: expected an image images/{{id}}.png of z, got none"
+    )
+
+
+def test_open_truth_listed_image_without_mask_is_named(tmp_path):
+    touch(tmp_path, "images/a.png", "masks/b.png")
+    (tmp_path / "train.txt").write_text("a\n")
+    assert "images/a.png: expected its mask as" in fault_of(pair, tmp_path, make_spec(**LISTED))
+
+
+def test_list_training_an_ids_template_leaves_placeholders_out(tmp_path):
+    spec = make_spec(
+        images="{subject}/{part}/{frame}.png",
+        masks="{subject}/{part}/{frame}_{class}.png",
+        classes=["x"],
+        id="{subject}-{frame}",
+    )
+    touch(tmp_path, "s1/left/2.png", "s1/left/2_x.png", "s1/right/3.png", "s1/right/3_x.png")
+    observed = list_training(tmp_path, spec)
+    assert list(observed["id"]) == ["s1-2", "s1-3"]
+    assert list(observed["subject"]) == ["s1", "s1"]
+    assert set(pair(tmp_path, spec)) == {"s1-2", "s1-3"}
+
+
+def test_list_training_two_files_of_one_id_are_refused(tmp_path):
+    spec = make_spec(images="{part}/{frame}.png", masks="m/{part}/{frame}.png", id="{frame}")
+    touch(tmp_path, "left/1.png", "right/1.png")
+    assert "same id 1 as" in fault_of(list_training, tmp_path, spec)
+
+
+# Masks
+
+
+def find(folder, spec):
+    """Return the masks of each image: class, and the path within the folder."""
+    found = find_masks(folder, spec.masks, spec, ids_like=spec.images[0])
+    return {
+        key: [(index, path.relative_to(folder).as_posix()) for index, path in files]
+        for key, files in found.items()
+    }
+
+
+TWO = {
+    "images": "images/{id}.png",
+    "masks": "{class}/{id}.png",
+    "classes": ["left", "right"],
+    "test": "test/{id}.png",
+    "truth": None,
+    "submission": {"header": ["id", "class", "rle"], "row": ["{id}", "{class}"]},
+}
+
+
+def test_find_masks_of_classes_are_by_their_place_in_the_spec(tmp_path):
+    touch(tmp_path, "left/a.png", "right/a.png", "right/b.png")
+    assert find(tmp_path, make_spec(**TWO)) == {
+        "a": [(0, "left/a.png"), (1, "right/a.png")],
+        "b": [(1, "right/b.png")],
+    }
+
+
+def test_find_masks_unknown_class_is_refused(tmp_path):
+    touch(tmp_path, "left/a.png", "up/a.png")
+    with pytest.raises(InputError) as caught:
+        find(tmp_path, make_spec(**TWO))
+    assert str(caught.value) == (
+        f"{tmp_path / 'up/a.png'}: expected one of the classes left, right, got up"
+    )
+
+
+def test_find_masks_of_objects_are_in_natural_order(tmp_path):
+    spec = make_spec(images="{id}/i/{id}.png", masks="{id}/m/{instance}.png", instances=True)
+    touch(tmp_path, "a/m/10.png", "a/m/9.png", "b/m/x.png", "b/n/x.png")
+    assert find(tmp_path, spec) == {
+        "a": [(None, "a/m/9.png"), (None, "a/m/10.png")],
+        "b": [(None, "b/m/x.png")],
+    }
+
+
+def test_find_masks_of_several_patterns_the_first_with_files_counts(tmp_path):
+    patterns = ["new/{id}.png", "old/{id}_{instance}.png", "old/{id}.gif"]
+    spec = make_spec(images="images/{id}.png", masks=patterns)
+    touch(tmp_path, "new/a.png", "old/a_1.png", "old/b_1.png", "old/b_2.png", "old/b.gif")
+    touch(tmp_path, "old/c.gif")
+    assert find(tmp_path, spec) == {
+        "a": [(None, "new/a.png")],
+        "b": [(None, "old/b_1.png"), (None, "old/b_2.png")],
+        "c": [(None, "old/c.gif")],
+    }
+
+
+def test_find_masks_a_star_stands_for_any_text(tmp_path):
+    spec = make_spec(
+        images="images/{frame}.png", masks="masks/*_{frame}_{class}.png", classes=["x"]
+    )
+    touch(tmp_path, "masks/20190101_7_x.png", "masks/7_x.png")
+    assert find(tmp_path, spec) == {"7": [(0, "masks/20190101_7_x.png")]}
 
 
 # Test frames

@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.dataset.arrays import Reading
 from pipeline.dataset.originals import Originals, as_rgb
 from pipeline.dataset.store import Store
 
@@ -28,6 +29,14 @@ def test_image_of_a_file_that_is_there_is_the_original(originals):
 
 def test_image_without_a_file_is_what_the_store_has(originals):
     np.testing.assert_array_equal(originals.image("2"), [[[30, 30, 30], [40, 40, 40]]])
+
+
+def test_image_of_a_deep_file_is_read_as_the_frames_were(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), GREY.astype(np.uint16) * 100)
+    index = pd.DataFrame({"id": ["1"], "height": [2], "width": [3]})
+    store = Store(index, np.zeros((1, 1, 2, 1), np.uint8), None)
+    originals = Originals(store, {"1": tmp_path / "1.png"}, Reading((0, 25500)))
+    np.testing.assert_array_equal(originals.image("1"), np.dstack([GREY] * 3))
 
 
 @pytest.mark.parametrize("channels", [1, 3])

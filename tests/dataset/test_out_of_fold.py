@@ -5,7 +5,7 @@ from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs, apply_cutoffs
-from pipeline.masks.dice import dice_score
+from pipeline.masks.dice import dice_from_areas, dice_score
 from pipeline.masks.tuning import evaluate_cutoffs
 
 SHAPE = (40, 50)
@@ -27,7 +27,8 @@ def test_tabulate_frames_scores_are_those_of_the_masks():
         Cutoffs(90, min_area=30, fill_holes=True, largest_only=True),
         Cutoffs(128, min_presence=0.4, presence_weight=1.0),
     ):
-        dice, _ = evaluate_cutoffs(frames, cutoffs)
+        overlaps, areas = evaluate_cutoffs(frames, cutoffs)
+        dice = dice_from_areas(overlaps, frames.true_areas, areas)
         for frame, observed in zip(predictions(4), dice, strict=True):
             prob_map = resize_prob_map(frame.prob_map, *SHAPE)
             mask = apply_cutoffs(prob_map, frame.presence, cutoffs)

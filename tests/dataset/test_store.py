@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,33 @@ import pytest
 from PIL import Image
 
 from pipeline.atomic import atomic_folder
+from pipeline.competitions.spec import Spec
 from pipeline.dataset import store as store_module
-from pipeline.dataset.store import build_store, create_map, open_index, open_store
+from pipeline.dataset.store import (
+    build_store,
+    create_map,
+    open_index,
+    open_masks,
+    open_objects,
+    open_store,
+    select_frames,
+)
+from pipeline.dataset.truth import MaskFiles, Piece
 from pipeline.errors import InputError
 from pipeline.masks import rle
 
 SIZE = {"height": 32, "width": 64, "channels": 1}
+ONE = {
+    "title": "One class",
+    "images": "{id}.png",
+    "masks": "{id}_mask.png",
+    "test": "test/{id}.png",
+    "foreground": 255,
+    "submission": {"header": ["id", "rle"]},
+}
+SPEC = Spec.model_validate(ONE)
+ROW = {"header": ["id", "class", "rle"], "row": ["{id}", "{class}"]}
+TWO = Spec.model_validate(ONE | {"classes": ["left", "right"], "submission": ROW})
 
 
 def save(path, pixels):
@@ -45,8 +67,11 @@ def frames(tmp_path):
     return pd.DataFrame(rows)
 
 
-def build(folder, frames, **options):
-    build_store(folder, frames, **{**SIZE, "foreground": 255, **options})
+def build(folder, frames, spec=SPEC, **options):
+    if "mask" in frames:
+        files = {row.id: [(None, row.mask)] for row in frames.itertuples()}
+        options = {"truth": MaskFiles(files, spec), **options}
+    build_store(folder, frames, spec, **{**SIZE, **options})
     return folder
 
 
@@ -80,9 +105,12 @@ def test_build_store_index_holds_the_original(tmp_path, frames):
     assert list(zip(index["height"], index["width"], strict=True)) == [(3, 5), (64, 128), (32, 64)]
     # Rows 1 and 2 of 3, columns 0 and 1 of 5; rows 21 to 63, columns 0 to 63; nothing.
     assert list(index["area"]) == [2 * 2, 43 * 64, 0]
-    assert list(index["rle"][[0, 2]]) == ["2 2 5 2", ""]
+    assert list(index["contradicts"]) == ["", "", ""]
+    masks = open_masks(tmp_path / "store", "mask")
+    assert list(masks["rle"][[0, 2]]) == ["2 2 5 2", ""]
     expected = np.array(Image.open(frames["mask"][1])) > 0
-    np.testing.assert_array_equal(rle.decode(index["rle"][1], (64, 128)), expected)
+    np.testing.assert_array_equal(rle.decode(masks["rle"][1], (64, 128)), expected)
+    assert list(masks["area"]) == list(index["area"])
 
 
 def test_build_store_three_channels_repeat_grey(tmp_path, frames):
@@ -97,13 +125,157 @@ def test_build_store_test_frames_have_no_masks(tmp_path, frames):
     store = open_store(folder, **SIZE)
     assert store.masks is None
     assert list(store.index) == ["id", "height", "width"]
-    assert not (folder / "masks.npy").exists()
+    assert {path.name for path in folder.iterdir()} == {"images.npy", "index.csv", "size.json"}
 
 
 def test_build_store_advances_once_per_frame(tmp_path, frames):
     calls = []
     build(tmp_path / "store", frames, advance=lambda: calls.append(1))
     assert len(calls) == 3
+
+
+# Several masks a frame
+
+
+class Drawn:
+    """Truth of given pieces, in place of files."""
+
+    def __init__(self, pieces):
+        self._pieces = pieces
+
+    def pieces(self, image_id, shape):
+        assert all(piece.mask.shape == shape for piece in self._pieces[image_id])
+        return self._pieces[image_id]
+
+
+def block(rows, columns, shape=(32, 64)):
+    mask = np.zeros(shape, bool)
+    mask[slice(*rows), slice(*columns)] = True
+    return mask
+
+
+SMALL, WIDE, NONE = block((0, 2), (0, 2)), block((0, 4), (1, 64)), block((0, 0), (0, 0))
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two frames of network size."""
+    image = save(tmp_path / "a.png", np.zeros((32, 64), np.uint8))
+    return pd.DataFrame({"id": ["NA", "b"], "subject": ["s", "t"], "image": [image, image]})
+
+
+def test_build_store_codes_hold_every_class_and_area_counts_a_pixel_once(tmp_path, pair):
+    truth = Drawn({"NA": [Piece(0, SMALL), Piece(1, WIDE)], "b": [Piece(1, SMALL)]})
+    store = open_store(build(tmp_path / "store", pair, TWO, truth=truth), **SIZE)
+    np.testing.assert_array_equal(store.masks[0], SMALL + 2 * WIDE)
+    np.testing.assert_array_equal(store.masks[1], 2 * SMALL)
+    # 2 x 2 and 4 x 63 pixels, of which 2 x 1 are both.
+    assert list(store.index["area"]) == [4 + 252 - 2, 4]
+
+
+def test_open_masks_is_the_index_with_one_classs_masks(tmp_path, pair):
+    truth = Drawn({"NA": [Piece(0, SMALL), Piece(1, WIDE)], "b": [Piece(1, SMALL)]})
+    folder = build(tmp_path / "store", pair, TWO, truth=truth)
+    columns = ["id", "height", "width", "subject", "area", "contradicts", "rle"]
+    left, right = open_masks(folder, "left"), open_masks(folder, "right")
+    assert list(left) == list(right) == columns
+    assert list(left["id"]) == list(right["id"]) == ["NA", "b"]
+    assert list(left["area"]) == [4, 0]
+    assert list(right["area"]) == [252, 4]
+    # Columns of 32 pixels, from 1.
+    assert list(left["rle"]) == ["1 2 33 2", ""]
+    np.testing.assert_array_equal(rle.decode(right["rle"][0], (32, 64)), WIDE)
+
+
+def test_open_masks_unknown_class_says_what_to_run(tmp_path, frames):
+    folder = build(tmp_path / "store", frames)
+    with pytest.raises(InputError) as caught:
+        open_masks(folder, "nerve")
+    assert str(caught.value) == (
+        f"{folder}: expected a mask of class nerve of every frame; run: pipeline preprocess"
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut", "blank", "missing", "row"])
+def test_open_masks_damaged_table_says_what_to_run(tmp_path, frames, damage):
+    folder = build(tmp_path / "store", frames)
+    path = folder / "masks.csv"
+    text = path.read_text()
+    path.write_text({"cut": text[:10], "blank": "", "missing": ""}.get(damage, text[:-12]))
+    if damage == "missing":
+        path.unlink()
+    with pytest.raises(InputError, match=r"; run: pipeline preprocess$") as caught:
+        open_masks(folder, "mask")
+    assert str(caught.value).startswith(str(folder))
+
+
+def test_build_store_exclusive_classes_area_leaves_the_first_out(tmp_path, pair):
+    names = {"classes": ["none", "x", "y"], "exclusive": True, "metric": "mean_iou"}
+    spec = Spec.model_validate(ONE | names | {"submission": ROW})
+    void = block((31, 32), (0, 64))  # of no class
+    rest = ~(SMALL | WIDE | void)
+    pieces = [Piece(0, rest), Piece(1, SMALL & ~WIDE), Piece(2, WIDE)]
+    truth = Drawn({"NA": pieces, "b": [Piece(0, ~NONE)]})
+    folder = build(tmp_path / "store", pair, spec, truth=truth)
+    store = open_store(folder, **SIZE)
+    np.testing.assert_array_equal(store.masks[0], rest + 2 * (SMALL & ~WIDE) + 3 * WIDE)
+    np.testing.assert_array_equal(store.masks[1], 1)
+    assert list(store.index["area"]) == [2 + 252, 0]
+    assert list(open_masks(folder, "none")["area"]) == [rest.sum(), 32 * 64]
+
+
+def test_build_store_exclusive_masks_that_shrink_share_no_pixel(tmp_path, pair):
+    names = {"classes": ["none", "x"], "exclusive": True, "metric": "mean_iou"}
+    spec = Spec.model_validate(ONE | names | {"submission": ROW})
+    columns = np.indices((32, 64))[1] % 2 == 1  # each new pixel is half of each class
+    truth = Drawn({key: [Piece(0, ~columns), Piece(1, columns)] for key in ("NA", "b")})
+    folder = build(tmp_path / "store", pair, spec, truth=truth, width=32)
+    store = open_store(folder, **{**SIZE, "width": 32})
+    assert set(np.unique(store.masks)) <= {1, 2}
+
+
+def test_open_objects_are_each_pieces_runs(tmp_path, pair):
+    spec = Spec.model_validate(TWO.model_dump(exclude_unset=True) | {"instances": True})
+    truth = Drawn(
+        {"NA": [Piece(0, SMALL), Piece(1, SMALL), Piece(0, WIDE), Piece(0, NONE)], "b": []}
+    )
+    folder = build(tmp_path / "store", pair, spec, truth=truth)
+    assert open_objects(folder, "left") == {"NA": [rle.encode(SMALL), rle.encode(WIDE)]}
+    assert open_objects(folder, "right") == {"NA": [rle.encode(SMALL)]}
+    assert list(open_masks(folder, "left")["area"]) == [(SMALL | WIDE).sum(), 0]
+
+
+def test_open_objects_of_frames_without_any_is_empty(tmp_path, pair):
+    spec = Spec.model_validate(ONE | {"instances": True})
+    folder = build(tmp_path / "store", pair, spec, truth=Drawn({"NA": [], "b": []}))
+    assert open_objects(folder, "mask") == {}
+
+
+def test_open_objects_of_a_store_without_them_says_what_to_run(tmp_path, frames):
+    folder = build(tmp_path / "store", frames)
+    with pytest.raises(InputError, match=r"objects.csv: no such file; run: pipeline preprocess$"):
+        open_objects(folder, "mask")
+
+
+def test_select_frames_keeps_the_rows_of_every_table(tmp_path, pair):
+    spec = Spec.model_validate(TWO.model_dump(exclude_unset=True) | {"instances": True})
+    truth = Drawn({"NA": [Piece(0, SMALL)], "b": [Piece(0, WIDE), Piece(1, SMALL)]})
+    folder = build(tmp_path / "store", pair, spec, truth=truth)
+    kept = {"subjects": np.array(["u"]), "contradicts": np.array(["NA"])}
+    select_frames(folder, np.array([1]), **kept)
+    store = open_store(folder, **SIZE)
+    np.testing.assert_array_equal(store.masks, [WIDE + 2 * SMALL])
+    assert store.images.shape == (1, 32, 64, 1)
+    assert store.index[["id", "subject", "contradicts"]].values.tolist() == [["b", "u", "NA"]]
+    assert list(open_masks(folder, "right")["area"]) == [4]
+    assert open_objects(folder, "left") == {"b": [rle.encode(WIDE)]}
+
+
+def test_build_store_deep_frames_are_read_by_the_spec(tmp_path, pair):
+    np.save(tmp_path / "a.npy", np.full((32, 64, 5), np.arange(5) * 100))
+    spec = Spec.model_validate(ONE | {"levels": [0, 510], "page": 4})
+    folder = build(tmp_path / "store", pair.assign(image=tmp_path / "a.npy")[["id", "image"]], spec)
+    np.testing.assert_array_equal(open_store(folder, **SIZE).images, 200)  # 400 of 510 of 255
 
 
 # Frames at fault
@@ -191,7 +363,7 @@ def test_open_store_fewer_rows_than_frames_is_refused(tmp_path, frames, kept):
 def test_open_index_last_row_cut_off_is_refused(tmp_path, frames):
     folder = build(tmp_path / "store", frames)
     text = (folder / "index.csv").read_text()
-    (folder / "index.csv").write_text(text[: text.rindex("3,0,")])  # before subject, area, rle
+    (folder / "index.csv").write_text(text[: text.rindex("3,0,")])  # before subject and area
     with pytest.raises(InputError, match=r"index.csv: damaged .*; run: pipeline preprocess$"):
         open_index(folder)
 
@@ -231,19 +403,27 @@ import resource, sys
 from pathlib import Path
 import pandas as pd
 from pipeline.atomic import atomic_folder
+from pipeline.competitions.spec import Spec
 from pipeline.dataset.store import build_store
+from pipeline.dataset.truth import MaskFiles
 
 folder = Path(sys.argv[1])
 frames = pd.read_pickle(folder / "frames.pickle")
+spec = Spec.model_validate_json(sys.argv[2])
+truth = MaskFiles({row.id: [(None, row.mask)] for row in frames.itertuples()}, spec)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     with atomic_folder(folder / "processed") as beside:
-        build_store(beside / "train", frames, height=96, width=128, channels=1, foreground=255)
+        size = {"height": 96, "width": 128, "channels": 1}
+        build_store(beside / "train", frames, spec, truth=truth, **size)
 except OSError as error:
     print(error.strerror)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, tmp_path, json.dumps(ONE)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "File too large\n", "")
     assert open_store(tmp_path / "processed" / "train", **SIZE).images.shape == (3, 32, 64, 1)

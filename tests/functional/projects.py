@@ -9,9 +9,11 @@ from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from pipeline.cli import main
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.predictions import prediction_type
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.stages.submit import map_shape
 
 REPOSITORY = Path(__file__).parents[2]
 RAW = Path("data/raw/sample")
@@ -79,10 +81,10 @@ def write_out_of_fold_maps():
     """Put stand-ins where training writes its maps."""
     params, paths = load_params(Path("params.yaml")), Paths(Path())
     folds = np.loadtxt(paths.folds, delimiter=",", skiprows=1, usecols=1, dtype=int)
-    size = params.preprocess.height, params.preprocess.width
+    shape = map_shape(params, load_spec(params.competition))
     for fold in params.folds.indices:
         paths.oof(fold).parent.mkdir(parents=True, exist_ok=True)
-        predictions = np.ones(np.count_nonzero(folds == fold), prediction_type(*size))
+        predictions = np.ones(np.count_nonzero(folds == fold), prediction_type(*shape))
         predictions["prob_map"] = 7
         np.save(paths.oof(fold), predictions)
 
@@ -94,9 +96,9 @@ def write_test_predictions():
     rows 10 to 29 and columns 25 to 49, that is 20 x 25 = 500 pixels.
     """
     params, paths = load_params(Path("params.yaml")), Paths(Path())
-    size = params.preprocess.height, params.preprocess.width
-    predictions = np.zeros(len(TEST_IDS), prediction_type(*size))
-    predictions["prob_map"][:, 8:24, 32:64] = 255
+    shape = map_shape(params, load_spec(params.competition))
+    predictions = np.zeros(len(TEST_IDS), prediction_type(*shape))
+    predictions["prob_map"][:, 0, 8:24, 32:64] = 255
     predictions["presence"] = 1
     paths.test_predictions.parent.mkdir(parents=True, exist_ok=True)
     np.save(paths.test_predictions, predictions)

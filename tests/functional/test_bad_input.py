@@ -222,7 +222,7 @@ def test_command_without_params_is_refused(tmp_path, monkeypatch, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nerve"], "competition: expected one of sample, ultrasound-nerve, usgra-seg or a path"),
+        (["nerve"], "competition: expected one of airbus-ships, carvana, "),
         (["mine.yaml"], "mine.yaml: can't be read: No such file or directory\n"),
         (["bad.yaml"], "bad.yaml: title: Field required; images: Field required; "),
         (["sample", "--device", "gpu"], "sample: expected a preset for gpu, got cpu only\n"),
@@ -235,7 +235,7 @@ def test_init_bad_competition_is_refused(project, arguments, message):
 
 def test_preprocess_unknown_competition_is_refused(project):
     change_params({"competition": "nerve"})
-    assert_refused(["preprocess"], "competition: expected one of sample, ultrasound-nerve, ")
+    assert_refused(["preprocess"], "competition: expected one of airbus-ships, carvana, ")
 
 
 # Artefacts: fault, command, message
@@ -254,7 +254,7 @@ def change(changes):
 
 
 def save_predictions(count, height, width):
-    empty = np.zeros(count, prediction_type(height, width))
+    empty = np.zeros(count, prediction_type(1, height, width))
     return lambda: np.save("data/predictions/test.npy", empty)
 
 
@@ -435,7 +435,7 @@ ARTEFACT_FAULTS |= {
         "submit",
         "models/cutoffs.json: damaged (",
     )
-    for text in ("", '{"threshold": 1', '{"threshold": 1}', "[128, 0]", "null", "0.5")
+    for text in ("", '{"mask": 1', '{"mask": {"threshold": 1}}', "[128, 0]", "null", "0.5")
 }
 
 

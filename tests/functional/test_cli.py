@@ -292,9 +292,12 @@ def test_audit_before_preprocess_lists_every_fault(project):
     }
 
 
+TABLE = '{file: masks.csv, header: [subject, img, pixels], row: ["{subject}", "{frame}"]}'
+
+
 def test_audit_compares_masks_with_a_table_and_truth_with_its_frames(project):
     spec = (REPOSITORY / "pipeline/competitions/sample.yaml").read_text()
-    Path("spec.yaml").write_text(f"{spec}mask_table: masks.csv\n")
+    Path("spec.yaml").write_text(f"{spec}mask_table:\n  {TABLE}\n")
     change_params({"competition": "spec.yaml"})
     # Rows 10 to 17 of columns 20 to 29, of 40 pixels each, counted from 1.
     runs = " ".join(f"{40 * column + 11} 8" for column in range(20, 30))
@@ -361,10 +364,12 @@ def test_tune_flat_maps_is_best_left_empty(project):
     # The maps are 7 everywhere: above that threshold all is empty, right for 3 of 6 frames; up to
     # it all 2000 pixels are foreground, 2 * 80 / (80 + 2000) = .077 for 3 frames and 0 for 3.
     output = run_well("tune")
-    assert output.startswith("nested out-of-fold Dice 0.5000 (95 %: 0.5000 to 0.5000), 0.5000 on")
+    assert output.startswith(
+        "nested out-of-fold mean Dice 0.5000 (95 %: 0.5000 to 0.5000), 0.5000 on"
+    )
     assert "all-empty 0.5000, perfect presence 0.5385\n" in output
     scores = json.loads(PATHS.metrics.read_text())
-    assert (scores["oof_dice"], scores["all_empty_dice"], scores["images"]) == (0.5, 0.5, 6)
+    assert (scores["oof_score"], scores["all_empty_score"], scores["images"]) == (0.5, 0.5, 6)
     assert len(pd.read_csv(PATHS.threshold_curve)) == 255
     assert (scores["sensitivity"], scores["specificity"]) == (0, 1)
     frames = pd.read_csv(PATHS.frame_scores)
@@ -403,12 +408,12 @@ def test_predict_writes_the_mean_map_of_each_frame(project, option, folds):
     assert run_well("predict", option) == f"data/predictions/test.npy: {expected}"
     # logits of 0 are a probability of one half, 127.5 of 255
     predictions = np.load(PATHS.test_predictions)
-    np.testing.assert_array_equal(predictions["prob_map"], np.full((3, 32, 64), 128, np.uint8))
-    assert predictions["presence"].tolist() == [0.5] * 3
+    np.testing.assert_array_equal(predictions["prob_map"], np.full((3, 1, 32, 64), 128, np.uint8))
+    assert predictions["presence"].tolist() == [[0.5]] * 3
 
 
 def write_cutoffs(**values):
-    PATHS.cutoffs.write_text(json.dumps(Cutoffs(threshold=128, **values)._asdict()))
+    PATHS.cutoffs.write_text(json.dumps({"mask": Cutoffs(threshold=128, **values)._asdict()}))
 
 
 @pytest.fixture

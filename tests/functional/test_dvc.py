@@ -126,7 +126,7 @@ def test_dvc_metrics_show_lists_folds_and_total(clone):
     }
     total = observed["reports/metrics.json"]["data"]
     assert total["images"] == 12  # 3 subjects x 4 frames
-    assert total["oof_dice"] >= total["all_empty_dice"]
+    assert total["oof_score"] >= total["all_empty_score"]
 
 
 def test_dvc_plots_show_draws_training_and_thresholds(clone):

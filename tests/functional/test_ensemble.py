@@ -62,7 +62,7 @@ def test_ensemble_goes_on_with_tune_and_submit(runs, monkeypatch):
 
 def test_ensemble_by_score_weighs_what_is_above_empty_masks(runs):
     for paths, nested in ((FIRST, 0.8), (SECOND, 0.6)):
-        paths.metrics.write_text(json.dumps({"nested_dice": nested, "all_empty_dice": 0.5}))
+        paths.metrics.write_text(json.dumps({"nested_score": nested, "all_empty_score": 0.5}))
     output = run_well("ensemble", "first", "second", "--out", "out", "--weights", "score")
     assert output.startswith("out: 0.750 first, 0.250 second;")
 
@@ -77,23 +77,23 @@ def test_ensemble_matches_frames_by_id_in_other_folds_and_sizes(runs):
         ids = folds["id"][folds["fold"] == fold]
         # A frame's map is 10 times its subject.
         values = [10 * int(frame_id[0]) for frame_id in ids]
-        predictions = np.zeros(len(ids), prediction_type(64, 128))
-        predictions["prob_map"] = np.array(values)[:, None, None]
+        predictions = np.zeros(len(ids), prediction_type(1, 64, 128))
+        predictions["prob_map"] = np.array(values)[:, None, None, None]
         np.save(SECOND.oof(fold), predictions)
-    np.save(SECOND.test_predictions, np.zeros(3, prediction_type(64, 128)))
+    np.save(SECOND.test_predictions, np.zeros(3, prediction_type(1, 64, 128)))
     run_well("ensemble", "first", "second", "--out", "out", "--weights", "0,1")
     kept = pd.read_csv(OUT.folds, dtype={"id": str})
     for fold in (0, 1):
         ids = kept["id"][kept["fold"] == fold]
         maps = np.load(OUT.oof(fold))["prob_map"]
-        assert maps.shape[1:] == (32, 64)
-        assert maps[:, 0, 0].tolist() == [10 * int(frame_id[0]) for frame_id in ids]
+        assert maps.shape[1:] == (1, 32, 64)
+        assert maps[:, 0, 0, 0].tolist() == [10 * int(frame_id[0]) for frame_id in ids]
 
 
 def change_mask(paths):
-    index = pd.read_csv(paths.train_store / "index.csv", dtype=str, keep_default_na=False)
-    index.loc[0, "rle"] = "1 80"
-    index.to_csv(paths.train_store / "index.csv", index=False)
+    masks = pd.read_csv(paths.train_store / "masks.csv", dtype=str, keep_default_na=False)
+    masks.loc[0, "rle"] = "1 80"
+    masks.to_csv(paths.train_store / "masks.csv", index=False)
 
 
 FAULTS = {

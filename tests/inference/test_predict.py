@@ -34,15 +34,15 @@ def test_predict_batch_is_the_mean_of_the_models():
     probability, presence = predict_batch(
         [Constant(0.2), Constant(0.6)], FRAMES, views=["identity"]
     )
-    np.testing.assert_allclose(probability, np.full((3, 2, 4), 0.4), rtol=1e-6)
-    np.testing.assert_allclose(presence, [0.4] * 3, rtol=1e-6)
+    np.testing.assert_allclose(probability, np.full((3, 2, 4, 1), 0.4), rtol=1e-6)
+    np.testing.assert_allclose(presence, [[0.4]] * 3, rtol=1e-6)
     assert probability.dtype == presence.dtype == np.float32
 
 
 def test_predict_batch_presence_without_a_head_is_that_of_the_surest_pixel():
     # The edge is found in every view, so the mean's surest pixel is less sure than each view's.
     _, presence = predict_batch([LeftEdge()], FRAMES, views=["identity", "hflip"])
-    np.testing.assert_allclose(presence, [1, 1, 1])
+    np.testing.assert_allclose(presence, [[1], [1], [1]])
 
 
 def test_predict_batch_presence_is_that_of_the_head():
@@ -52,13 +52,23 @@ def test_predict_batch_presence_is_that_of_the_head():
             return {"mask": mask, "presence": np.full((len(frames), 1), logit(0.9))}
 
     probability, presence = predict_batch([WithHead(0.2)], FRAMES, views=["identity", "hflip"])
-    np.testing.assert_allclose(probability, np.full((3, 2, 4), 0.2), rtol=1e-6)
-    np.testing.assert_allclose(presence, [0.9] * 3, rtol=1e-6)
+    np.testing.assert_allclose(probability, np.full((3, 2, 4, 1), 0.2), rtol=1e-6)
+    np.testing.assert_allclose(presence, [[0.9]] * 3, rtol=1e-6)
+
+
+def test_predict_batch_exclusive_probabilities_sum_to_one():
+    class Three:
+        def predict_on_batch(self, frames):
+            return np.broadcast_to(np.log([1.0, 2.0, 5.0]), (*frames.shape[:3], 3))
+
+    probability, presence = predict_batch([Three()], FRAMES, views=["identity"], exclusive=True)
+    np.testing.assert_allclose(probability[0, 0, 0], [1 / 8, 2 / 8, 5 / 8], rtol=1e-6)
+    np.testing.assert_allclose(presence, [[1 / 8, 2 / 8, 5 / 8]] * 3, rtol=1e-6)
 
 
 def test_predict_batch_views_are_turned_back_before_the_mean():
     probability, _ = predict_batch([LeftEdge()], FRAMES, views=["identity", "hflip"])
-    np.testing.assert_allclose(probability[0], [[0.5, 0, 0, 0.5]] * 2, atol=1e-6)
+    np.testing.assert_allclose(probability[0, ..., 0], [[0.5, 0, 0, 0.5]] * 2, atol=1e-6)
 
 
 def test_write_predictions_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
@@ -78,9 +88,9 @@ def test_write_predictions_rounds_to_255_levels_in_the_order_of_rows(tmp_path):
         batch_size=2,
         advance=advanced.append,
     )
-    predictions = open_predictions(path, count=3, size=(2, 4), command="pipeline predict")
-    assert predictions["prob_map"][:, 0, 0].tolist() == [255, 0, 51]
-    np.testing.assert_allclose(predictions["presence"], [1, 0, 0.2], atol=1e-6)
+    predictions = open_predictions(path, count=3, shape=(1, 2, 4), command="pipeline predict")
+    assert predictions["prob_map"][:, 0, 0, 0].tolist() == [255, 0, 51]
+    np.testing.assert_allclose(predictions["presence"], [[1], [0], [0.2]], atol=1e-6)
     assert advanced == [2, 1]
 
 

@@ -26,7 +26,7 @@ UPLOAD = {
     "message": "first",
     "revision": "cd+dirty",
     "params_sha256": "ef",
-    "nested_dice": 0.5,
+    "nested_score": 0.5,
 }
 
 
@@ -47,9 +47,9 @@ def test_file_digest_missing_file_is_named(tmp_path):
 
 def test_append_upload_writes_a_header_and_blank_scores(path):
     append_upload(path, UPLOAD)
-    append_upload(path, UPLOAD | {"ref": 2, "nested_dice": None, "revision": None})
+    append_upload(path, UPLOAD | {"ref": 2, "nested_score": None, "revision": None})
     assert path.read_text() == (
-        "time,competition,ref,sha256,message,revision,params_sha256,nested_dice,public_score,"
+        "time,competition,ref,sha256,message,revision,params_sha256,nested_score,public_score,"
         "private_score\n"
         "2026-11-24T01:00:00Z,nerves,1,ab,first,cd+dirty,ef,0.500000,,\n"
         "2026-11-24T01:00:00Z,nerves,2,ab,first,,ef,,,\n"
@@ -73,7 +73,7 @@ def test_enter_results_fills_in_the_rows_of_the_competition(path):
     ref=st.integers(1, 2**40),
 )
 def test_read_ledger_returns_what_was_appended(message, nested, ref):
-    upload = UPLOAD | {"message": message, "nested_dice": nested, "ref": ref}
+    upload = UPLOAD | {"message": message, "nested_score": nested, "ref": ref}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.csv"
         append_upload(path, upload)

@@ -8,11 +8,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from pipeline.competitions.spec import SubmissionFormat, load_spec
+from pipeline.competitions.spec import Spec, load_spec
 from pipeline.errors import InputError
-from pipeline.kaggle.submission import check_submission, read_submission, write_submission
+from pipeline.kaggle.submission import (
+    check_keys,
+    check_submission,
+    decode_image,
+    decode_rows,
+    encode_rows,
+    expected_keys,
+    read_submission,
+    write_submission,
+)
+from pipeline.masks.instances import split_pieces
 
-NERVE = SubmissionFormat(header=("img", "pixels"), ids="integer")
+
+def make_spec(form, **changes):
+    plain = {"title": "Mine", "images": "a/{id}.png", "masks": "b/{id}.png", "test": "c/{id}.png"}
+    return Spec.model_validate({**plain, "submission": form, **changes})
+
+
+def nerve(**options):
+    return make_spec({"header": ["img", "pixels"], "ids": "integer", **options})
+
+
+NERVE = nerve()
 MASK = np.array(
     [
         [0, 1, 1, 0, 0],
@@ -22,6 +42,11 @@ MASK = np.array(
     dtype=bool,
 )
 EMPTY = np.zeros((3, 5), dtype=bool)
+
+
+def one(mask):
+    """The masks of one class."""
+    return mask[..., None]
 
 
 @pytest.fixture
@@ -47,24 +72,27 @@ def write(path, text):
         ({"order": "rows"}, "img,pixels\n1,2 2 7 1 11 2 15 1\n2,\n"),
         ({"order": "rows", "origin": 0}, "img,pixels\n1,1 2 6 1 10 2 14 1\n2,\n"),
         ({"empty": "-1"}, "img,pixels\n1,3 5 15 1\n2,-1\n"),
+        # 15 is 7 pixels behind the run 3 to 7.
+        ({"relative": True}, "img,pixels\n1,3 5 7 1\n2,\n"),
+        ({"row": ["{id}.png"]}, "img,pixels\n1.png,3 5 15 1\n2.png,\n"),
         (
-            {"header": ("ImageId", "EncodedPixels")},
+            {"header": ["ImageId", "EncodedPixels"]},
             "ImageId,EncodedPixels\n1,3 5 15 1\n2,\n",
         ),
     ],
 )
 def test_write_submission_each_format_matches_hand_count(path, options, expected):
-    form = NERVE.model_copy(update=options)
-    write_submission(path, [("1", MASK), ("2", EMPTY)], form)
+    spec = nerve(**options)
+    write_submission(path, [("1", one(MASK)), ("2", one(EMPTY))], spec)
     assert path.read_bytes() == expected.encode("ascii")
     ids, shapes = ["1", "2"], [MASK.shape, EMPTY.shape]
-    assert check_submission(path, form, ids=ids, shapes=shapes) == 1
+    assert check_submission(path, spec, ids=ids, shapes=shapes) == (2, 1)
 
 
 def test_write_submission_nerve_all_empty_is_the_sample_of_the_competition(path):
-    form = load_spec("ultrasound-nerve").submission
-    blank = np.zeros((420, 580), dtype=bool)
-    write_submission(path, ((str(i), blank) for i in range(1, 4)), form)
+    blank = np.zeros((420, 580, 1), dtype=bool)
+    spec = load_spec("ultrasound-nerve")
+    write_submission(path, ((str(i), blank) for i in range(1, 4)), spec)
     assert path.read_bytes() == b"img,pixels\n1,\n2,\n3,\n"
 
 
@@ -79,25 +107,32 @@ def test_write_submission_nerve_all_empty_is_the_sample_of_the_competition(path)
     order=st.sampled_from(["columns", "rows"]),
     origin=st.sampled_from([0, 1]),
     empty=st.sampled_from(["", "-1", "-"]),
+    relative=st.booleans(),
+    instances=st.booleans(),
 )
 def test_check_submission_accepts_what_is_written(
-    tmp_path_factory, masks, ids, order, origin, empty
+    tmp_path_factory, masks, ids, order, origin, empty, relative, instances
 ):
     path = tmp_path_factory.getbasetemp() / "written.csv"
-    form = SubmissionFormat(header=("id", "rle"), order=order, origin=origin, empty=empty)
-    rows = list(zip(ids, masks, strict=False))
-    write_submission(path, rows, form)
-    observed = check_submission(
-        path, form, ids=[row[0] for row in rows], shapes=[mask.shape for mask in masks]
-    )
-    assert observed == sum(mask.any() for mask in masks)
+    form = {"order": order, "origin": origin, "empty": empty, "relative": relative}
+    spec = make_spec({"header": ["id", "rle"], **form}, instances=instances)
+    images = list(zip(ids, masks, strict=False))
+    write_submission(path, [(image_id, one(mask)) for image_id, mask in images], spec)
+    shapes = [mask.shape for mask in masks]
+    rows, filled = check_submission(path, spec, ids=[image[0] for image in images], shapes=shapes)
+    pieces = [max(len(split_pieces(mask)), 1) if instances else 1 for mask in masks]
+    assert rows == sum(pieces)
+    assert rows - filled == sum(not mask.any() for mask in masks)
+    for image_id, mask in images:
+        observed = decode_image(path, read_submission(path, spec), image_id, mask.shape, spec)
+        np.testing.assert_array_equal(observed, one(mask))
 
 
 def test_check_submission_very_many_runs_are_accepted(path):
     # A chequered mask of the competition's size: 121,800 runs, over a million characters.
     mask = np.indices((420, 580)).sum(axis=0) % 2 == 1
-    write_submission(path, [("1", mask)], NERVE)
-    assert check_submission(path, NERVE, ids=["1"], shapes=[mask.shape]) == 1
+    write_submission(path, [("1", one(mask))], NERVE)
+    assert check_submission(path, NERVE, ids=["1"], shapes=[mask.shape]) == (1, 1)
     assert path.stat().st_size > 1_000_000
 
 
@@ -108,7 +143,7 @@ def test_write_submission_exception_leaves_the_old_file(path):
     write(path, "old")
 
     def masks():
-        yield "1", MASK
+        yield "1", one(MASK)
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -123,21 +158,21 @@ def test_write_submission_kill_leaves_the_old_file(path):
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from pipeline.competitions.spec import SubmissionFormat
+from pipeline.competitions.spec import Spec
 from pipeline.kaggle.submission import write_submission
 
 def masks():
     for number in range(10_000):  # more than any buffer holds
-        yield str(number), np.eye(3, dtype=bool)
+        yield str(number), np.eye(3, dtype=bool)[..., None]
     os.kill(os.getpid(), signal.SIGKILL)
 
-write_submission(Path(sys.argv[1]), masks(), SubmissionFormat(header=("img", "pixels")))
+write_submission(Path(sys.argv[1]), masks(), Spec.model_validate_json(sys.argv[2]))
 """
-    done = subprocess.run([sys.executable, "-c", code, path], timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, path, NERVE.model_dump_json()], timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
-    write_submission(path, [("1", MASK)], NERVE)
-    assert read_submission(path, NERVE) == {"1": "3 5 15 1"}
+    write_submission(path, [("1", one(MASK))], NERVE)
+    assert read_submission(path, NERVE) == {("1",): ["3 5 15 1"]}
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -146,18 +181,21 @@ write_submission(Path(sys.argv[1]), masks(), SubmissionFormat(header=("img", "pi
 
 def test_read_submission_rows_keep_their_order(path):
     write(path, "img,pixels\n10,1 2\n2,\n1,3 1\n")
-    assert list(read_submission(path, NERVE).items()) == [("10", "1 2"), ("2", ""), ("1", "3 1")]
+    assert list(read_submission(path, NERVE).items()) == [
+        (("10",), ["1 2"]),
+        (("2",), [""]),
+        (("1",), ["3 1"]),
+    ]
 
 
 def test_read_submission_windows_lines_and_quotes_are_fine(path):
     write(path, 'img,pixels\r\n1,"1 2"\r\n2,\r\n')
-    assert read_submission(path, NERVE) == {"1": "1 2", "2": ""}
+    assert read_submission(path, NERVE) == {("1",): ["1 2"], ("2",): [""]}
 
 
 def test_read_submission_marker_of_emptiness_is_empty(path):
-    form = NERVE.model_copy(update={"empty": "-1"})
     write(path, "img,pixels\n1,-1\n2,1 2\n")
-    assert read_submission(path, form) == {"1": "", "2": "1 2"}
+    assert read_submission(path, nerve(empty="-1")) == {("1",): [""], ("2",): ["1 2"]}
 
 
 @pytest.mark.parametrize(
@@ -193,9 +231,8 @@ def test_read_submission_bad_row_is_named_by_its_line(path, rows, expected):
 
 
 def test_read_submission_blank_instead_of_the_marker_is_refused(path):
-    form = NERVE.model_copy(update={"empty": "-1"})
     with pytest.raises(InputError, match=r":3: expected -1 for an empty mask, got nothing$"):
-        read_submission(write(path, "img,pixels\n1,-1\n2,\n"), form)
+        read_submission(write(path, "img,pixels\n1,-1\n2,\n"), nerve(empty="-1"))
 
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b'img,pixels\n1,"1 2\n', b"\xff\xfe"])
@@ -222,7 +259,7 @@ SHAPES = [(3, 5), (2, 2), (3, 5)]
 
 def test_check_submission_counts_the_rows_with_a_mask(path):
     write(path, "img,pixels\n1,1 15\n2,\n10,15 1\n")
-    assert check_submission(path, NERVE, ids=IDS, shapes=SHAPES) == 2
+    assert check_submission(path, NERVE, ids=IDS, shapes=SHAPES) == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -251,9 +288,120 @@ def test_check_submission_fault_is_one_line(path, rows, expected):
 
 
 def test_check_submission_origin_0_bounds_are_0_to_last(path):
-    form = NERVE.model_copy(update={"origin": 0})
+    spec = nerve(origin=0)
     write(path, "img,pixels\n1,0 15\n")
-    assert check_submission(path, form, ids=["1"], shapes=[(3, 5)]) == 1
+    assert check_submission(path, spec, ids=["1"], shapes=[(3, 5)]) == (1, 1)
     write(path, "img,pixels\n1,1 15\n")
     with pytest.raises(InputError, match="ends outside of the image of 15 pixels"):
-        check_submission(path, form, ids=["1"], shapes=[(3, 5)])
+        check_submission(path, spec, ids=["1"], shapes=[(3, 5)])
+
+
+# Several classes
+
+CLASSES = {"classes": ["left", "right"], "masks": "b/{id}_{class}.png"}
+TWO = make_spec({"header": ["id", "side", "rle"], "row": ["{id}", "{class}"]}, **CLASSES)
+JOINED = make_spec({"header": ["Image_Label", "rle"], "row": ["{id}.jpg_{class}"]}, **CLASSES)
+BOTH = np.stack([MASK, EMPTY], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (TWO, "id,side,rle\nb,left,3 5 15 1\nb,right,\na,left,\na,right,3 5 15 1\n"),
+        (
+            JOINED,
+            "Image_Label,rle\nb.jpg_left,3 5 15 1\nb.jpg_right,\na.jpg_left,\n"
+            "a.jpg_right,3 5 15 1\n",
+        ),
+    ],
+)
+def test_write_submission_of_classes_has_a_row_of_each(path, spec, expected):
+    write_submission(path, [("b", BOTH), ("a", BOTH[..., ::-1])], spec)
+    assert path.read_text() == expected
+    options = {"ids": ["b", "a"], "shapes": [MASK.shape] * 2}
+    assert check_submission(path, spec, **options) == (4, 2)
+    rows = read_submission(path, spec)
+    np.testing.assert_array_equal(decode_image(path, rows, "b", MASK.shape, spec), BOTH)
+    np.testing.assert_array_equal(decode_image(path, rows, "a", MASK.shape, spec), BOTH[..., ::-1])
+
+
+def test_expected_keys_are_in_the_order_of_images_then_classes():
+    assert expected_keys(["b", "a"], TWO) == [
+        ("b", "left"),
+        ("b", "right"),
+        ("a", "left"),
+        ("a", "right"),
+    ]
+    assert expected_keys(["7"], JOINED) == [("7.jpg_left",), ("7.jpg_right",)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("b,left,\nb,right,\na,left,\n", ": expected 4 ids, a,right missing"),
+        ("b,left,\nb,right,\na,left,\na,right,\na,up,\n", ": expected 4 ids, a,up unknown"),
+        (
+            "b,right,\nb,left,\na,left,\na,right,\n",
+            ":2: expected id b,left in this place, got b,right",
+        ),
+        ("b,left,\nb,left,\n", ":3: id b,left stands twice"),
+        (
+            "b,left,\nb,right,\na,left,16 1\na,right,\n",
+            ": id a,left: rle: run 1 ('16 1') ends outside of the image of 15 pixels",
+        ),
+    ],
+)
+def test_check_submission_fault_of_a_class_is_one_line(path, rows, expected):
+    write(path, f"id,side,rle\n{rows}")
+    with pytest.raises(InputError) as caught:
+        check_submission(path, TWO, ids=["b", "a"], shapes=[MASK.shape] * 2)
+    assert str(caught.value) == f"{path}{expected}"
+
+
+def test_check_keys_of_the_same_keys_says_nothing(path):
+    check_keys(path, [("1", "a"), ("1", "b")], [("1", "a"), ("1", "b")])
+    check_keys(path, [], [])
+
+
+# Objects
+
+OBJECTS = make_spec({"header": ["img", "pixels"], "empty": "-1"}, instances=True)
+
+
+def test_encode_rows_of_objects_are_one_per_connected_piece():
+    # Corners touch: pixels 3 to 7 down the columns are one piece, 15 another.
+    assert encode_rows("1", one(MASK), OBJECTS) == [(("1",), "3 5"), (("1",), "15 1")]
+    assert encode_rows("1", one(EMPTY), OBJECTS) == [(("1",), "")]
+
+
+def test_encode_rows_of_objects_of_classes_are_split_apart():
+    spec = make_spec(
+        {"header": ["id", "side", "rle"], "row": ["{id}", "{class}"]}, **CLASSES, instances=True
+    )
+    assert encode_rows("1", BOTH, spec) == [
+        (("1", "left"), "3 5"),
+        (("1", "left"), "15 1"),
+        (("1", "right"), ""),
+    ]
+
+
+def test_check_submission_of_objects_counts_rows(path):
+    write_submission(path, [("1", one(MASK)), ("2", one(EMPTY))], OBJECTS)
+    assert path.read_text() == "img,pixels\n1,3 5\n1,15 1\n2,-1\n"
+    options = {"ids": ["1", "2"], "shapes": [MASK.shape] * 2}
+    assert check_submission(path, OBJECTS, **options) == (3, 2)
+    rows = read_submission(path, OBJECTS)
+    assert rows == {("1",): ["3 5", "15 1"], ("2",): [""]}
+    (objects,) = decode_rows(path, rows, "1", MASK.shape, OBJECTS)
+    for observed, expected in zip(objects, split_pieces(MASK), strict=True):
+        np.testing.assert_array_equal(observed, expected)
+    np.testing.assert_array_equal(decode_image(path, rows, "1", MASK.shape, OBJECTS), one(MASK))
+
+
+def test_check_submission_objects_that_overlap_are_refused(path):
+    write(path, "img,pixels\n1,1 5\n1,6 2\n1,5 1\n")
+    with pytest.raises(InputError) as caught:
+        check_submission(path, OBJECTS, ids=["1"], shapes=[MASK.shape])
+    assert str(caught.value) == f"{path}: id 1: expected rows apart, got ones that overlap"
+    write(path, "img,pixels\n1,1 4\n1,6 2\n1,5 1\n")  # that touch, but don't overlap
+    assert check_submission(path, OBJECTS, ids=["1"], shapes=[MASK.shape]) == (3, 3)

@@ -36,8 +36,7 @@ def test_tune_nested_each_fold_gets_what_the_others_chose():
     tuned = tune_nested({"none": table(BOTH, FIRST)}, np.array([0, 1]), [])
     assert tuned.by_fold == {0: Cutoffs(51), 1: Cutoffs(91)}
     assert tuned.cutoffs == Cutoffs(51)
-    assert tuned.dice.tolist() == [1, 1]
-    assert tuned.areas.tolist() == [2, 2]
+    assert tuned.overlaps.tolist() == tuned.areas.tolist() == [2, 2]
 
 
 def test_tune_nested_a_fold_that_differs_pays_for_it():
@@ -45,8 +44,8 @@ def test_tune_nested_a_fold_that_differs_pays_for_it():
     faint = np.array([[200, 60, 0, 0]], np.uint8)
     tuned = tune_nested({"none": table(BOTH, faint)}, np.array([0, 1]), [])
     assert tuned.by_fold[1].threshold > 60
-    assert tuned.dice.tolist() == pytest.approx([1, 2 / 3])
-    assert evaluate_cutoffs(table(BOTH, faint), tuned.cutoffs)[0].tolist() == [1, 1]
+    assert tuned.overlaps.tolist() == [2, 1]
+    assert evaluate_cutoffs(table(BOTH, faint), tuned.cutoffs)[0].tolist() == [2, 2]
 
 
 def test_tune_nested_a_shape_prior_is_chosen_where_it_gains_without_the_fold():
@@ -56,7 +55,7 @@ def test_tune_nested_a_shape_prior_is_chosen_where_it_gains_without_the_fold():
     tuned = tune_nested(tables, np.array([0, 1]), [])
     assert {fold: c.shape_prior for fold, c in tuned.by_fold.items()} == {0: "ellipse", 1: "none"}
     assert tuned.cutoffs.shape_prior == "ellipse"
-    assert tuned.dice.tolist() == [1, 0]
+    assert tuned.overlaps.tolist() == [2, 0]
 
 
 @pytest.mark.parametrize(

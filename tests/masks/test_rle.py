@@ -59,6 +59,50 @@ def test_decode_small_string_matches_hand_count(scan, rle):
     assert observed.dtype == bool
 
 
+# Of the strings above: 9 is 6 pixels behind the run 2, and 15 is 3 behind the run 9 10 11. In the
+# rows each run ends where the next pixel is: 6 is 1 behind 4, and so on.
+RELATIVE = {
+    ("columns", 1): "2 1 6 3 3 1",
+    ("columns", 0): "1 1 6 3 3 1",
+    ("rows", 1): "4 1 1 1 2 1 3 1 1 1",
+    ("rows", 0): "3 1 1 1 2 1 3 1 1 1",
+}
+
+
+@pytest.mark.parametrize(("scan", "rle"), RELATIVE.items())
+def test_encode_and_decode_relative_string_match_hand_count(scan, rle):
+    options = {"order": scan[0], "origin": scan[1], "relative": True}
+    assert encode(MASK, **options) == rle
+    np.testing.assert_array_equal(decode(rle, (3, 5), **options), MASK)
+
+
+def siim_acr_decode(rle, shape):
+    """As in mask_functions.py of SIIM-ACR Pneumothorax: each start counts on from the last end."""
+    height, width = shape
+    mask, position = np.zeros(height * width, bool), 0
+    numbers = [int(number) for number in rle.split()]
+    for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+        position += start
+        mask[position : position + length] = True
+        position += length
+    return mask.reshape(width, height).T
+
+
+def test_decode_relative_from_0_is_the_siim_acr_form():
+    # Down the columns of 3 x 5 pixels, from 0: skip 1, take 4, skip 6, take 3.
+    expected = np.array([[0, 1, 0, 0, 1], [1, 1, 0, 0, 1], [1, 0, 0, 1, 0]], bool)
+    rle = "1 4 6 3"
+    np.testing.assert_array_equal(siim_acr_decode(rle, (3, 5)), expected)
+    np.testing.assert_array_equal(decode(rle, (3, 5), origin=0, relative=True), expected)
+    assert encode(expected, origin=0, relative=True) == rle
+
+
+@given(MASKS)
+def test_encode_relative_from_0_reads_back_by_the_siim_acr_code(mask):
+    rle = encode(mask, origin=0, relative=True)
+    np.testing.assert_array_equal(siim_acr_decode(rle, mask.shape), mask)
+
+
 @pytest.mark.parametrize("order", ["columns", "rows"])
 @pytest.mark.parametrize("shape", [(3, 5), (0, 5), (3, 0)])
 def test_encode_and_decode_empty_mask_is_empty_string(shape, order):
@@ -93,10 +137,11 @@ def test_encode_any_mask_matches_pixel_by_pixel_reference(mask, order, origin):
     assert observed == reference_encode(mask, order, origin)
 
 
-@given(MASKS, ORDERS, ORIGINS)
-def test_decode_encoded_mask_returns_it(mask, order, origin):
-    rle = encode(mask, order=order, origin=origin)
-    observed = decode(rle, mask.shape, order=order, origin=origin)
+@given(MASKS, ORDERS, ORIGINS, st.booleans())
+def test_decode_encoded_mask_returns_it(mask, order, origin, relative):
+    options = {"order": order, "origin": origin, "relative": relative}
+    rle = encode(mask, **options)
+    observed = decode(rle, mask.shape, **options)
     np.testing.assert_array_equal(observed, mask)
 
 
@@ -168,6 +213,48 @@ def test_decode_origin_zero_counts_the_bounds_from_zero():
     assert decode("14 1", (3, 5), origin=0)[2, 4]  # the last of 15 pixels, from 0
     with pytest.raises(ValueError, match=OUTSIDE):
         decode("15 1", (3, 5), origin=0)
+
+
+@pytest.mark.parametrize(
+    ("rle", "message"),
+    [
+        ("1 1 14 1", f"run 2 ('14 1') {OUTSIDE}"),  # 2 + 14 = 16
+        ("1 1 13 2", f"run 2 ('13 2') {OUTSIDE}"),
+        ("0 1 1 1", "run 1 ('0 1') starts below the origin 1"),
+        ("1 1 1 0 1 1", "run 2 ('1 0') has length 0"),
+        ("1 9223372036854775807", f"run 1 ('1 9223372036854775807') {OUTSIDE}"),
+        # The sum of two such numbers is negative in 64 bits.
+        ("1 1 9223372036854775807 1", f"run 2 ('9223372036854775807 1') {OUTSIDE}"),
+        (
+            "9223372036854775807 9 9223372036854775807 9",
+            f"run 1 ('9223372036854775807 9') {OUTSIDE}",
+        ),
+        ("1 9223372036854775807 5 1", f"run 1 ('1 9223372036854775807') {OUTSIDE}"),
+        ("1 18446744073709551617 1 1", f"run 1 ('1 18446744073709551617') {OUTSIDE}"),
+    ],
+)
+def test_decode_malformed_relative_string_says_which_run_and_what(rle, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011, the whole message is compared below
+        decode(rle, (3, 5), relative=True)
+    assert str(raised.value) == f"rle: {message}"
+
+
+def test_decode_relative_touching_runs_return_their_union():
+    # 0 pixels behind the first run, which sorted and absolute would be "2 2 4 3".
+    observed = decode("2 2 0 3", (3, 5), relative=True)
+    np.testing.assert_array_equal(observed, decode("2 5", (3, 5)))
+
+
+@given(st.text("0123456789 -\n", max_size=40), ORDERS, ORIGINS)
+def test_decode_any_relative_text_returns_mask_or_one_line_error(text, order, origin):
+    try:
+        mask = decode(text, (3, 5), order=order, origin=origin, relative=True)
+    except ValueError as error:
+        message = str(error)
+        assert message.startswith("rle: run ")
+        assert "\n" not in message
+    else:
+        assert mask.sum() == sum(map(int, text.split()[1::2]))
 
 
 @given(st.text("0123456789 -+._e\n", max_size=12))

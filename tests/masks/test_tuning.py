@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.masks.clean import Cutoffs, apply_cutoffs, confidence
-from pipeline.masks.dice import dice_score
+from pipeline.masks.metrics import DICE, METRICS
 from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
 from pipeline.masks.tuning import (
     RULES,
     Frames,
     evaluate_cutoffs,
+    score_cutoffs,
     search_pieces,
     tune_cutoffs,
 )
@@ -53,40 +54,60 @@ def equal_weights(images):
     return np.full((len(images), 1), 1 / len(images))
 
 
-def tune(images, rules=RULES):
-    (cutoffs,) = tune_cutoffs(table(images), equal_weights(images), rules)
+def tune(images, rules=RULES, metric=DICE):
+    (cutoffs,) = tune_cutoffs(table(images), equal_weights(images), rules, metric=metric)
     return cutoffs
 
 
-def score(images, cutoffs):
-    """Mean Dice with these cut-offs, by the functions that make the submission."""
-    return np.mean(
-        [dice_score(mask, apply_cutoffs(p, presence, cutoffs)) for p, mask, presence in images]
-    )
+def score(images, cutoffs, metric=DICE):
+    """The score of these cut-offs, by the function that makes the submission."""
+    predicted = np.array([apply_cutoffs(p, presence, cutoffs) for p, _, presence in images])
+    truth = np.array([mask for _, mask, _ in images])
+    areas = (np.sum(m, axis=(1, 2)) for m in (predicted & truth, truth, predicted))
+    (observed,) = metric.score(*areas, equal_weights(images))
+    return observed
 
 
 @given(images, cutoffs_of_any_kind)
 def test_evaluate_cutoffs_any_rules_match_the_masks_that_are_submitted(images, cutoffs):
-    dice, areas = evaluate_cutoffs(table(images), cutoffs)
+    overlaps, areas = evaluate_cutoffs(table(images), cutoffs)
     predicted = [apply_cutoffs(prob_map, presence, cutoffs) for prob_map, _, presence in images]
     np.testing.assert_array_equal(areas, [mask.sum() for mask in predicted])
-    expected = [dice_score(image[1], mask) for image, mask in zip(images, predicted, strict=True)]
-    np.testing.assert_allclose(dice, expected, rtol=0, atol=1e-12)
+    expected = [(image[1] & mask).sum() for image, mask in zip(images, predicted, strict=True)]
+    np.testing.assert_array_equal(overlaps, expected)
 
 
-@settings(max_examples=25)
-@given(images)
-def test_tune_cutoffs_small_maps_match_all_combinations(images):
+@pytest.mark.parametrize("metric", ["mean_dice", "mean_iou_precision", "global_dice", "global_f05"])
+@settings(max_examples=15)
+@given(images=images)
+def test_tune_cutoffs_small_maps_match_all_combinations(images, metric):
+    metric = METRICS[metric]
     thresholds = [1, 2, 128, 255]  # between two levels the masks are the same
     uppers = [0, 2, 3, 128, 129, 255]
     options = product(thresholds, uppers, range(17), [False, True], [False, True])
     frames, weights = table(images), equal_weights(images)
     brute = max(
-        float(evaluate_cutoffs(frames, Cutoffs(*option))[0] @ weights[:, 0]) for option in options
+        score_cutoffs(frames, Cutoffs(*option), weights, metric).item() for option in options
     )
     without_presence = [rule for rule in RULES if rule != "presence"]
-    assert score(images, tune(images, without_presence)) == pytest.approx(brute, abs=1e-9)
-    assert score(images, tune(images)) >= brute - 1e-9
+    found = tune(images, without_presence, metric)
+    assert score(images, found, metric) == pytest.approx(brute, abs=1e-9)
+    assert score(images, tune(images, RULES, metric), metric) >= brute - 1e-9
+
+
+@settings(max_examples=25)
+@given(images)
+def test_tune_cutoffs_presence_alone_pooled_matches_all_combinations(images):
+    metric, frames, weights = METRICS["global_dice"], table(images), equal_weights(images)
+    at_one = search_pieces(frames, weights, [], metric=metric).scores.max()
+    # Frames are emptied from the least sure on, so that is what there is to try.
+    tried = [
+        score(images, Cutoffs(t, min_presence=limit, presence_weight=1.0), metric)
+        for t in [1, 2, 128, 255]
+        for limit in (0.0, 0.3, 0.7, 1.0)
+    ]
+    assert score(images, tune(images, ["presence"], metric), metric) >= at_one - 1e-9
+    assert max(tried) >= at_one - 1e-9
 
 
 @given(images, st.randoms())

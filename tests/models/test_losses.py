@@ -2,17 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline.masks.dice import mean_dice
 from pipeline.models.losses import (
     LOSSES,
     DiceCrossEntropyLoss,
     DiceFocalLoss,
     DiceLoss,
-    DiceOnPositives,
-    EmptyShare,
-    ForegroundShare,
     LovaszHingeLoss,
-    MeanDice,
     TverskyLoss,
 )
 
@@ -80,17 +75,6 @@ def test_dice_cross_entropy_is_the_sum_of_both():
         assert both == pytest.approx(dice + np.log(2))  # the entropy at probability 0.5
 
 
-def test_mean_dice_equals_the_metric_on_masks():
-    rng = np.random.default_rng(0)
-    y_true = rng.random((5, 4, 6)) < 0.3
-    y_pred = rng.random((5, 4, 6)) < 0.3
-    y_true[:2], y_pred[1:3] = False, False
-    metric = MeanDice()
-    for rows in (slice(0, 2), slice(2, 5)):
-        metric.update_state(as_batch(*y_true[rows]), as_logits(*y_pred[rows]))
-    assert float(metric.result()) == pytest.approx(mean_dice(y_true, y_pred))
-
-
 def test_dice_focal_is_dice_plus_a_quarter_of_the_entropy_at_one_half():
     # The focal weight is the squared error: 0.5 ** 2.
     y_true, y_pred = as_batch(TOP, LEFT), np.zeros((2, 2, 4, 1), dtype=np.float32)
@@ -135,15 +119,44 @@ def test_dice_loss_trains_a_pixel_towards_its_mask():
     assert model.evaluate(frames, as_batch(TOP), verbose=0) < before
 
 
-def test_dice_on_positives_leaves_out_empty_masks():
-    metric = DiceOnPositives()
-    metric.update_state(as_batch(TOP, EMPTY), as_logits(LEFT, TOP))
-    assert float(metric.result()) == pytest.approx(0.5)
+def test_losses_several_classes_are_the_mean_of_each():
+    rng = np.random.default_rng(0)
+    y_true = (rng.random((2, 3, 4, 2)) < 0.4).astype(np.float32)
+    y_pred = rng.normal(size=(2, 3, 4, 2)).astype(np.float32)
+    for make in LOSSES.values():
+        for over in ("image", "batch"):
+            loss = make(over=over)
+            of_classes = [
+                float(loss(y_true[..., k : k + 1], y_pred[..., k : k + 1])) for k in (0, 1)
+            ]
+            assert float(loss(y_true, y_pred)) == pytest.approx(np.mean(of_classes), rel=1e-5)
 
 
-def test_empty_and_foreground_share_look_at_the_prediction():
-    empty, foreground = EmptyShare(), ForegroundShare()
-    for metric in (empty, foreground):
-        metric.update_state(as_batch(TOP, TOP), as_logits(EMPTY, LEFT))
-    assert float(empty.result()) == pytest.approx(1 / 2)
-    assert float(foreground.result()) == pytest.approx((0 + 2 / 8) / 2)
+def one_hot(labels, classes=3):
+    """Return masks (1, H, W, classes); -1 is void."""
+    return (np.array(labels)[None, ..., None] == np.arange(classes)).astype(np.float32)
+
+
+LABELS = [[0, 1, 1, -1], [0, 0, 2, -1]]
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "lovasz"])
+@pytest.mark.parametrize("over", ["image", "batch"])
+def test_losses_exclusive_right_labels_are_zero_and_void_does_not_count(name, over):
+    loss, y_true = LOSSES[name](over=over, exclusive=True), one_hot(LABELS)
+    right = FAR * y_true
+    assert float(loss(y_true, right)) == pytest.approx(0, abs=1e-6)
+    elsewhere = right.copy()
+    elsewhere[0, :, 3, 1] = FAR
+    assert float(loss(y_true, elsewhere)) == pytest.approx(0, abs=1e-6)
+    assert float(loss(y_true, np.roll(right, 1, axis=-1))) > 0.5
+
+
+def test_dice_cross_entropy_exclusive_at_equal_logits_matches_hand_count():
+    y_true, y_pred = one_hot(LABELS), np.zeros((1, 2, 4, 3), np.float32)
+    # Each of six pixels of eight has -log(1/3); probabilities are 1/3 on these six.
+    entropy = 6 / 8 * np.log(3)
+    areas = np.array([3, 2, 1])
+    dice = np.mean(1 - 2 * areas / 3 / (areas + 6 / 3))
+    loss = DiceCrossEntropyLoss(exclusive=True, smooth=0.0)
+    assert float(loss(y_true, y_pred)) == pytest.approx(dice + entropy, rel=1e-5)

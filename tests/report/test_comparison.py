@@ -13,7 +13,7 @@ def curves():
         for seed, start in ((1, 0.1), (2, 0.3))
         for epoch in (1, 2, 3, 4)
     ]
-    columns = ["experiment", "seed", "fold", "epoch", "images", "seconds", "dice"]
+    columns = ["experiment", "seed", "fold", "epoch", "images", "seconds", "score"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -9,7 +9,7 @@ from pipeline.report.leaderboard import draw_ledger, tabulate_ledger, with_both_
 def ledger():
     """Return four uploads: all scores, no private one, none of the leaderboard, no nested one."""
     scores = [(0.5, 0.6, 0.7), (0.55, 0.65, None), (0.6, None, None), (None, 0.9, 0.8)]
-    table = pd.DataFrame(scores, columns=["nested_dice", "public_score", "private_score"])
+    table = pd.DataFrame(scores, columns=["nested_score", "public_score", "private_score"])
     table["time"] = "2026-11-24T01:00:00Z"
     table["message"] = ["one", "two", "three", "four"]
     table["revision"] = ["0123456789ab", "0123456789ab+dirty", None, None]

@@ -26,8 +26,9 @@ def paths(tmp_path):
         frame = np.full(shape, int(frame_id), np.uint8)
         cv2.imwrite(str(paths.sample / "test" / f"{frame_id}.tif"), frame)
     paths.processed.mkdir(parents=True)
-    frames = list_test(paths.sample, load_spec("sample"))
-    build_store(paths.test_store, frames, height=32, width=64, channels=1, foreground=255)
+    spec = load_spec("sample")
+    frames = list_test(paths.sample, spec)
+    build_store(paths.test_store, frames, spec, height=32, width=64, channels=1)
     return paths
 
 
@@ -44,7 +45,8 @@ def submit(paths):
         masks = {frame_id: np.zeros(shape, bool) for frame_id, shape in SHAPES.items()}
         for frame_id, (top, left, bottom, right) in boxes.items():
             masks[frame_id][top:bottom, left:right] = True
-        write_submission(paths.root / name, masks.items(), load_spec("sample").submission)
+        of_classes = ((frame_id, mask[..., None]) for frame_id, mask in masks.items())
+        write_submission(paths.root / name, of_classes, load_spec("sample"))
         return paths.root / name
 
     return write

@@ -64,7 +64,7 @@ def test_compare_writes_every_epoch(project):
     assert one["epoch"].tolist() == [1, 2]
     assert one["images"].tolist() == [32, 64]
     assert one["seconds"].tolist() == [1.5, 3.0]
-    assert one["dice"].tolist() == [0.41, 0.41]
+    assert one["score"].tolist() == [0.41, 0.41]
 
 
 def test_compare_finished_runs_are_not_trained_again(project):

@@ -20,6 +20,7 @@ def test_compare_submissions_each_image_matches_hand_count(params, paths, submis
     rows = compare_submissions(params, paths, *submissions)
     assert rows.to_dict("list") == {
         "id": ["10", "3", "2", "1"],  # of two with Dice 0 the larger change first
+        "class": ["mask"] * 4,
         "dice": [0, 0, 0.5, 1],  # frame 2 shares 10 of 20 + 20 pixels
         "first_area": [0, 10, 20, 20],
         "second_area": [20, 0, 20, 20],
@@ -56,11 +57,11 @@ def test_run_tells_mean_and_presence_and_writes_rows_and_picture(params, paths, 
         f"{paths.diff}: rows.csv, 2 changes drawn"
     )
     assert (paths.diff / "rows.csv").read_text() == (
-        "id,dice,first_area,second_area,changed_pixels,only_in\n"
-        "10,0.000000,0,20,20,second\n"
-        "3,0.000000,10,0,10,first\n"
-        "2,0.500000,20,20,20,\n"
-        "1,1.000000,20,20,0,\n"
+        "id,class,dice,first_area,second_area,changed_pixels,only_in\n"
+        "10,mask,0.000000,0,20,20,second\n"
+        "3,mask,0.000000,10,0,10,first\n"
+        "2,mask,0.500000,20,20,20,\n"
+        "1,mask,1.000000,20,20,0,\n"
     )
     assert sorted(path.name for path in paths.diff.iterdir()) == ["changes.png", "rows.csv"]
 

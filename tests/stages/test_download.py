@@ -84,7 +84,7 @@ def read_files(folder):
 
 def test_run_puts_the_archives_folder_in_place(project):
     assert download(project) == (
-        f"{DATA}: 1 training images, 1 masks, 1 test images\nnext: dvc repro"
+        f"{DATA}: 1 training images with masks, 1 test images\nnext: dvc repro"
     )
     assert read_files(Path(DATA)) == FETCHED
     assert [path.name for path in Path("data/raw").iterdir()] == ["mine"]
@@ -210,7 +210,7 @@ def at_kaggle(paths):
 
 
 def test_run_from_kaggle_unpacks_inner_archives(at_kaggle, client):
-    assert download(at_kaggle).endswith("1 masks, 1 test images\nnext: dvc repro")
+    assert download(at_kaggle).endswith("with masks, 1 test images\nnext: dvc repro")
     assert read_files(Path(DATA)) == FETCHED
     assert client.downloads == ["nerves"]
     assert not PARTS.exists()

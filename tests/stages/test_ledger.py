@@ -24,7 +24,7 @@ def nerve(params):
 def uploads(paths):
     """Two uploads with a nested score, and one of a submission from elsewhere."""
     for ref, nested in ((1, 0.6), (2, 0.65), (3, None)):
-        upload = UPLOAD | {"ref": ref, "nested_dice": nested, "message": f"number {ref}"}
+        upload = UPLOAD | {"ref": ref, "nested_score": nested, "message": f"number {ref}"}
         append_upload(paths.ledger, upload)
     return paths
 

@@ -26,9 +26,10 @@ def project(tmp_path):
     """Parameters, a submission, the truth as a CSV and as a folder, and the index of frames."""
     paths = Paths(tmp_path)
     init(paths, "sample", data_dir=None, device=None)
-    form = load_spec("sample").submission
-    write_submission(tmp_path / "submission.csv", PREDICTED.items(), form)
-    write_submission(tmp_path / "truth.csv", reversed(TRUE.items()), form)
+    spec = load_spec("sample")
+    for name, masks in (("submission", PREDICTED), ("truth", dict(reversed(TRUE.items())))):
+        of_classes = ((mask_id, mask[..., None]) for mask_id, mask in masks.items())
+        write_submission(tmp_path / f"{name}.csv", of_classes, spec)
     (tmp_path / "truth").mkdir()
     for mask_id, mask in TRUE.items():
         Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "truth" / f"{mask_id}.tif")

@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pipeline.kaggle.ledger import file_digest, read_ledger
 from pipeline.params import load_params
 from pipeline.stages import upload
-from pipeline.stages.upload import git_revision, kaggle_name, nested_dice, run
+from pipeline.stages.upload import git_revision, kaggle_name, nested_score, run
 from tests.kaggle.stand_in import install, refusal, submission
 
 BOX = (0, 0, 4, 5)
@@ -27,7 +27,7 @@ def project(paths, submit, monkeypatch):
     paths.submission.parent.mkdir()
     submit("submissions/submission.csv", {"1": BOX})
     paths.metrics.parent.mkdir(exist_ok=True)
-    paths.metrics.write_text(json.dumps({"nested_dice": 0.6}))
+    paths.metrics.write_text(json.dumps({"nested_score": 0.6}))
     monkeypatch.setattr(upload, "POLL_SECONDS", 0.001)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(paths.root.parent))
     return paths
@@ -64,7 +64,7 @@ def test_run_enters_what_was_uploaded_and_its_scores(project, client):
         "sha256": file_digest(project.submission),
         "message": "one two",
         "params_sha256": file_digest(project.params),
-        "nested_dice": 0.6,
+        "nested_score": 0.6,
         "public_score": 0.71,
         "private_score": 0.7,
     }
@@ -147,16 +147,16 @@ def test_kaggle_name_of_the_home_competition(params):
     assert kaggle_name(nerve) == "ultrasound-nerve-segmentation"
 
 
-def test_nested_dice_of_another_file_is_none(project):
-    assert nested_dice(project, file_digest(project.submission)) == 0.6
-    assert nested_dice(project, "another") is None
+def test_nested_score_of_another_file_is_none(project):
+    assert nested_score(project, file_digest(project.submission)) == 0.6
+    assert nested_score(project, "another") is None
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"nested_dice": "high"}'])
-def test_nested_dice_of_damaged_metrics_is_refused(project, text):
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"nested_score": "high"}'])
+def test_nested_score_of_damaged_metrics_is_refused(project, text):
     project.metrics.write_text(text)
     with pytest.raises(InputError, match=r"metrics.json: damaged \(.*\); run: pipeline tune"):
-        nested_dice(project, file_digest(project.submission))
+        nested_score(project, file_digest(project.submission))
 
 
 def git(folder, *arguments):

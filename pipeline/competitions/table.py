@@ -1,0 +1,50 @@
+"""CSV files of run lengths, as competitions give and take them."""
+
+import csv
+from pathlib import Path
+
+from pipeline.competitions.spec import TableFormat
+from pipeline.errors import InputError
+
+csv.field_size_limit(2**31 - 1)  # a mask's runs are one field; the default is 131,072 characters
+
+Rows = dict[tuple[str, ...], list[str]]
+
+
+def read_table(path: Path, form: TableFormat, *, repeats: bool = False) -> Rows:
+    """Return the runs by what stands before them, in the order of the rows; "" for an empty mask.
+
+    Parameters
+    ----------
+    path : Path
+    form : TableFormat
+        Header and empty marker.
+    repeats : bool
+        Whether a key may stand in several rows, such as one for each object of an image.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is no CSV, has another header, or a key stands twice.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, strict=True))
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file: {error}") from error
+    if not rows or tuple(rows[0]) != form.header:
+        found = ",".join(rows[0]) if rows else ""
+        raise InputError(f"{path}: expected the header {','.join(form.header)}, got {found[:80]!r}")
+    table: Rows = {}
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(form.header):
+            raise InputError(f"{path}:{line}: expected {len(form.header)} fields, got {len(row)}")
+        key, runs = tuple(row[:-1]), row[-1].strip()
+        if key in table and not repeats:
+            raise InputError(f"{path}:{line}: id {','.join(key)} stands twice")
+        if runs == "" != form.empty:
+            raise InputError(f"{path}:{line}: expected {form.empty} for an empty mask, got nothing")
+        table.setdefault(key, []).append("" if runs == form.empty else runs)
+    return table
