@@ -86,7 +86,7 @@ def test_write_onnx_runs_any_batch_as_keras_does(tmp_path):
 @pytest.mark.skipif(not HAS_ONNX, reason="the extra [onnx] is not installed")
 def test_write_onnx_of_the_extended_fcn_is_what_keras_computes(tmp_path):
     keras.utils.set_random_seed(0)
-    models = [build_fcn(width=2, refine=True, batch_norm=True, presence_head=True)]
+    models = [build_fcn(width=2, refine=True, batch_norm=True, presence_head=True, prior=0.5)]
     kernel = models[0].get_layer("score_pool1").kernel  # skips start at zero
     kernel.assign(np.random.default_rng(0).normal(0, 0.02, kernel.shape))
     write_onnx(merge_models(models, height=32, width=64), tmp_path / "fcn.onnx")
