@@ -5,6 +5,7 @@ pip install --no-index --find-links wheels binary-mask-pipeline
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,9 +30,12 @@ def main() -> None:
 
     root, budget = Path(__file__).parent, arguments.time_budget
     try:
-        print(unseen.run(root, arguments.images, arguments.out, budget=budget, started=started))
+        said = unseen.run(root, arguments.images, arguments.out, budget=budget, started=started)
     except InputError as error:
         sys.exit(f"Error: {error}")
+    print(said, flush=True)
+    sys.stderr.flush()
+    os._exit(0)  # all is written; TensorFlow would take seconds of the budget to shut down
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+_SMALLEST_BATCH = 4
+
 
 class Pace(NamedTuple):
     """Seconds per frame.
@@ -60,6 +62,36 @@ def plan_members(seconds: float, frames: int, pace: Pace, *, folds: int, views: 
             return Plan(some_folds, some_views, frames)
     # Not even the last step fits, so the time is finite and the pace above zero.
     return Plan(1, 1, max(0, math.floor(seconds / (pace.frame + pace.member))))
+
+
+def batch_in_time(seconds: float, plan: Plan, pace: Pace, *, largest: int) -> int:
+    """Return how many frames to predict before the plan is made anew.
+
+    They take a tenth of the time left, so that a pace that was wrong is found out in time, but
+    are not fewer than four, which would slow the networks down.
+
+    Parameters
+    ----------
+    seconds : float
+        Left; infinite where there is no limit.
+    plan : Plan
+    pace : Pace
+        As measured.
+    largest : int
+        Frames.
+
+    Examples
+    --------
+    >>> batch_in_time(200, Plan(5, 1, 30), Pace(1), largest=16)
+    4
+    >>> batch_in_time(600, Plan(5, 1, 30), Pace(1), largest=16)
+    12
+    """
+    largest = min(largest, plan.frames)
+    if math.isinf(seconds):
+        return largest
+    cost = pace.frame + plan.folds * plan.views * pace.member
+    return min(largest, max(_SMALLEST_BATCH, math.floor(seconds / 10 / cost)))
 
 
 class Meter:

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +88,10 @@ def write_onnx(model: keras.Model, path: Path) -> None:
             ) from error
     # tf2onnx logs the traceback of an optimisation that it then leaves out.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-    model.export(path, format="onnx", verbose=False)
+    signature = [keras.InputSpec(dtype="float32", shape=model.input_shape, name="frames")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras asks for an np.object that NumPy no longer has
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
 
 
 def open_saved_model(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

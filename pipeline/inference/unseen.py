@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.inference.budget import Meter, Pace, Plan, plan_members
+from pipeline.inference.budget import Meter, Pace, Plan, batch_in_time, plan_members
 from pipeline.inference.ensemble import Ensemble, Frame
 from pipeline.inference.predict import predict_batch
 
@@ -34,6 +34,7 @@ def masks_in_time(
     meter: Meter,
     seconds_left: Callable[[], float],
     on_bad_file: Callable[[InputError], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[int, Plan, np.ndarray]]:
     """Yield the position of a file, what it was predicted by, and its masks, bool (H, W, K).
 
@@ -53,27 +54,28 @@ def masks_in_time(
         whole ensemble.
     on_bad_file : callable
         Called for each file that can't be decoded, which is left out.
+    clock : callable
+        Seconds.
     """
     folds, views = len(ensemble.models), len(ensemble.views)
     start = 0
     while start < len(files):
-        begin = time.monotonic()
-        plan = plan_members(
-            seconds_left(), len(files) - start, meter.pace, folds=folds, views=views
-        )
-        count = min(batch_size, plan.frames)
+        begin = clock()
+        seconds = seconds_left()
+        plan = plan_members(seconds, len(files) - start, meter.pace, folds=folds, views=views)
+        count = batch_in_time(seconds, plan, meter.pace, largest=batch_size)
         if count == 0:
             return
         frames = _read(ensemble, files, range(start, start + count), on_bad_file)
         predicting = 0.0
         if frames:
-            before = time.monotonic()
+            before = clock()
             batch = list(frames.values())
             predicted = ensemble.predict(batch, folds=plan.folds, views=plan.views)
-            predicting = time.monotonic() - before
+            predicting = clock() - before
             for position, prediction in zip(frames, predicted, strict=True):
                 yield position, plan, ensemble.masks(prediction, frames[position])
-        otherwise = time.monotonic() - begin - predicting
+        otherwise = clock() - begin - predicting
         if frames:
             members = plan.folds * plan.views
             meter.record(len(frames), members, predicting=predicting, otherwise=otherwise)

@@ -58,7 +58,8 @@ def run(root: Path, images: Path, out: Path, *, budget: float | None, started: f
         done, parts = _fill(draft, files, params, paths, seconds_left)
     finally:
         draft.save()
-    empty = f"; {len(files) - done} not predicted, their rows are empty" * (done < len(files))
+    left = len(files) - done
+    empty = f"; {left} without a prediction stay empty" if left else ""
     return f"{out}: {len(files)} rows, {draft.filled} of them with a mask, {parts}{empty}"
 
 
@@ -87,11 +88,13 @@ def _fill(
     is_limited = math.isfinite(seconds_left())
     models, pace = [], Pace(0.0)
     for fold in params.folds.indices:
-        if models and seconds_left(_LOADING) < 0:
+        if seconds_left(_LOADING) < 0 and (models or seconds_left() < 0):
             break
         models += load_models(params, paths, [fold])
         if is_limited:
             pace = measure_pace(models[-1], tuple(params.preprocess.size.values()))
+    if not models:
+        return 0, _describe({})
     parts: dict[str, int] = {}
     done = 0
     with progress_bar("Masks", len(files)) as advance:
@@ -109,10 +112,12 @@ def _fill(
             parts[part] = parts.get(part, 0) + 1
             done += 1
             advance()
-    return done, _describe(parts, done)
+    return done, _describe(parts)
 
 
-def _describe(parts: dict[str, int], done: int) -> str:
+def _describe(parts: dict[str, int]) -> str:
+    if not parts:
+        return "none predicted"
     if len(parts) == 1:
         return f"by {next(iter(parts))}"
     return "by " + ", ".join(f"{part} ({count})" for part, count in parts.items())
