@@ -11,6 +11,7 @@ from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import open_index
 from pipeline.masks import rle
+from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.evaluation import bootstrap_interval, presence_rates, tune_nested
 from pipeline.masks.shapes import ShapePrior, make_shape_prior
 from pipeline.masks.tuning import THRESHOLDS, Frames, evaluate_cutoffs, search_pieces
@@ -62,6 +63,12 @@ def run(params: Params, paths: Paths) -> str:
     write_text(paths.threshold_curve, curve.to_csv(index=False, float_format="%.6f"))
     write_text(paths.frame_scores, worst_first.to_csv(index=False, float_format="%.6f"))
     write_text(paths.subject_scores, _by_subject(table).to_csv(float_format="%.6f"))
+    gains = rule_gains(tables, folds, tuned.by_fold)
+    write_text(paths.rule_gains, _tabulate_gains(gains, table["subject"], seed=params.seed))
+    areas = dict(
+        zip(("min_area", "dice"), score_min_areas(tables[chosen.shape_prior], chosen), strict=True)
+    )
+    write_text(paths.area_curve, pd.DataFrame(areas).to_csv(index=False, float_format="%.6f"))
     write_text(paths.metrics, json.dumps(scores, indent=2) + "\n")
     write_text(paths.cutoffs, json.dumps(chosen._asdict(), indent=2) + "\n")
     low, high = scores["nested_dice_low"], scores["nested_dice_high"]
@@ -119,6 +126,16 @@ def _score_thresholds(frames: Frames) -> pd.DataFrame:
     }
     scores = {name: search.scores[0, :, 0, 0] for name, search in searches.items()}
     return pd.DataFrame({"threshold": THRESHOLDS, **scores})
+
+
+def _tabulate_gains(gains: dict[str, np.ndarray], subjects: pd.Series, *, seed: int) -> str:
+    rows = [
+        (rule, gain.mean(), *bootstrap_interval(gain, subjects.to_numpy(), seed=seed))
+        for rule, gain in gains.items()
+    ]
+    table = pd.DataFrame(rows, columns=["rule", "gain", "gain_low", "gain_high"])
+    table = table.sort_values("gain", ascending=False)
+    return table.to_csv(index=False, float_format="%.6f")
 
 
 def _summarise(table: pd.DataFrame, frames: Frames, *, seed: int) -> dict[str, float]:

@@ -1,0 +1,192 @@
+"""The pages, from what was read and drawn."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.metrics import brier_score_loss
+
+from pipeline.dataset.store import Store
+from pipeline.report import charts
+from pipeline.report.frames import Drawn
+from pipeline.report.gallery import Gallery
+from pipeline.report.page import render
+
+_RATES = (
+    ("dice_positive", "Dice with a mask", "of the frames that have one"),
+    ("sensitivity", "sensitivity", "of presence: masks that are found"),
+    ("specificity", "specificity", "of presence: empty frames left empty"),
+)
+Plots = list[tuple[Figure, str]]
+
+
+class Training(NamedTuple):
+    """Training frames, how they were predicted, and what `pipeline tune` says of them.
+
+    Attributes
+    ----------
+    store : Store
+        Its rows are those of `frames` and `drawn`.
+    frames : pandas.DataFrame
+        See ``reports/frames.csv``; in the order of the store.
+    drawn : list of Drawn
+        With masks "truth" and "predicted".
+    metrics : dict
+        See `read_metrics`.
+    curves : pandas.DataFrame
+        See `read_training`.
+    thresholds, areas : pandas.DataFrame
+        Score by threshold and by smallest area.
+    rules : pandas.DataFrame
+        Gain of each rule.
+    views : pandas.DataFrame or None
+        Gain of each view, where it is known.
+    """
+
+    store: Store
+    frames: pd.DataFrame
+    drawn: list[Drawn]
+    metrics: dict[str, Any]
+    curves: pd.DataFrame
+    thresholds: pd.DataFrame
+    areas: pd.DataFrame
+    rules: pd.DataFrame
+    views: pd.DataFrame | None
+
+
+class Test(NamedTuple):
+    """Test frames: id, width, height, area and presence; what was drawn; the submission's name."""
+
+    frames: pd.DataFrame
+    drawn: list[Drawn]
+    submission: str
+
+
+def render_out_of_fold(title: str, training: Training, gallery: Gallery, *, has_test: bool) -> str:
+    """Return the page on the out-of-fold frames, HTML."""
+    return render(
+        "index.html",
+        title=title,
+        metrics=training.metrics,
+        rates=_RATES,
+        folds=_tabulate_folds(training.metrics),
+        plots=_plot_training(training),
+        rules=_as_text(training.rules) if len(training.rules) else None,
+        views=_as_text(training.views) if training.views is not None else None,
+        pairs=int((training.frames["contradicts"] != "").sum()),
+        gallery=gallery,
+        has_test=has_test,
+    )
+
+
+def render_test(title: str, test: Test, training: Training, gallery: Gallery) -> str:
+    """Return the page on the test frames, HTML."""
+    sizes = {
+        "training, true": _shares(training.store.index, training.frames["true_area"]),
+        "training, predicted": _shares(training.store.index, training.frames["predicted_area"]),
+        "test, predicted": _shares(test.frames, test.frames["area"]),
+    }
+    presence = {
+        "training": training.frames["presence"].to_numpy(),
+        "test": test.frames["presence"].to_numpy(),
+    }
+    places = {
+        "training, true": _mean_place(training.drawn, "truth"),
+        "training, predicted": _mean_place(training.drawn, "predicted"),
+        "test, predicted": _mean_place(test.drawn, "predicted"),
+    }
+    return render(
+        "test.html",
+        title=title,
+        submission=test.submission,
+        cards=[("test frames", f"{len(test.frames):,}", ""), *_compare_sizes(sizes)],
+        plots=[
+            (charts.draw_sizes(sizes), "Sizes of the masks that are not empty."),
+            (charts.draw_presence(presence), "Presence, out of fold and of the test frames."),
+        ],
+        positions=charts.draw_positions(places),
+        gallery=gallery,
+    )
+
+
+def _plot_training(training: Training) -> Plots:
+    plots: Plots = []
+    for measure, caption in (("loss", "Loss by epoch."), ("dice", "Dice by epoch.")):
+        if (training.curves["measure"] == measure).any():
+            plots.append((charts.draw_training(training.curves, measure), caption))
+    metrics, frames = training.metrics, training.frames
+    chosen, by_threshold = metrics["cutoffs"], training.thresholds.set_index("threshold")
+    curves = {
+        "best smallest area for each": by_threshold["dice"],
+        "no smallest area": by_threshold["dice_without_min_area"],
+    }
+    figure = charts.draw_curve(curves, label="threshold, of 255", chosen=chosen["threshold"])
+    plots.append((figure, "Score against threshold, on the frames that choose it."))
+    by_area = training.areas.set_index("min_area")["dice"]
+    figure = charts.draw_curve(
+        {"all chosen cut-offs but this": by_area},
+        label="smallest area, pixels",
+        chosen=chosen["min_area"],
+        score=metrics["oof_dice"],
+    )
+    plots.append((figure, "Score against the smallest area of a piece, on the same frames."))
+    plots.append((charts.draw_areas(frames), "Area against predicted area."))
+    presence, has_mask = frames["presence"].to_numpy(), (frames["true_area"] > 0).to_numpy()
+    brier = brier_score_loss(has_mask, presence, pos_label=True)
+    figure = charts.draw_calibration(presence, has_mask)
+    plots.append((figure, f"Calibration of presence; Brier score {brier:.3f}."))
+    return [*plots, (charts.draw_subjects(frames), "Dice of every frame by subject.")]
+
+
+def _tabulate_folds(metrics: dict[str, Any]) -> pd.DataFrame:
+    rows = [
+        {
+            "fold": fold,
+            "nested Dice": f"{scores['nested_dice']:.4f}",
+            **_describe(scores["cutoffs"]),
+        }
+        for fold, scores in metrics["folds"].items()
+    ]
+    together = {"fold": "all", "nested Dice": f"{metrics['nested_dice']:.4f}"}
+    return pd.DataFrame([*rows, together | _describe(metrics["cutoffs"])])
+
+
+def _describe(cutoffs: dict[str, Any]) -> dict[str, str]:
+    def text(value: object) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    return {name.replace("_", " "): text(value) for name, value in cutoffs.items()}
+
+
+def _as_text(gains: pd.DataFrame) -> pd.DataFrame:
+    """Write a table of gains for people."""
+    written = gains.copy().astype(object)
+    for name in gains.select_dtypes("number"):
+        form = "{:+.4f}" if name.startswith("gain") else "{:.4f}"
+        written[name] = gains[name].map(form.format)
+    return written.rename(columns=lambda name: name.replace("_", " "))
+
+
+def _shares(frames: pd.DataFrame, areas: pd.Series) -> np.ndarray:
+    return (areas / (frames["height"] * frames["width"])).to_numpy()
+
+
+def _compare_sizes(sizes: dict[str, np.ndarray]) -> list[tuple[str, str, str]]:
+    cards = []
+    for name, values in sizes.items():
+        found = values[values > 0]
+        median = f"median size {np.median(found):.2%} of the frame" if len(found) else ""
+        cards.append((f"with a mask: {name}", f"{(values > 0).mean():.1%}", median))
+    return cards
+
+
+def _mean_place(drawn: Sequence[Drawn], name: str) -> np.ndarray:
+    """Return the share of the masks, empty ones aside, that hold each place."""
+    filled = [frame.places[name] for frame in drawn if frame.areas[name]]
+    if not filled:
+        return np.zeros(drawn[0].places[name].shape)
+    return np.mean(filled, axis=0) / 255

@@ -1,0 +1,171 @@
+"""Write pages to judge masks by looking, from what the other stages wrote."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.atomic import write_text
+from pipeline.competitions.spec import load_spec
+from pipeline.dataset.predictions import open_predictions
+from pipeline.dataset.store import Store, open_store
+from pipeline.errors import InputError
+from pipeline.kaggle.submission import check_ids, read_submission
+from pipeline.masks.clean import Cutoffs
+from pipeline.params import Params
+from pipeline.paths import Paths
+from pipeline.progress import progress_bar
+from pipeline.report.frames import Drawn, draw_frames
+from pipeline.report.gallery import make_gallery, place_pictures, remove_others
+from pipeline.report.pages import Test, Training, render_out_of_fold, render_test
+from pipeline.report.results import read_metrics, read_table, read_training
+from pipeline.report.shots import OutOfFoldShots, TestShots
+from pipeline.stages.folds import read_folds
+
+_FRAMES = ("id", "subject", "contradicts", "fold", "dice", "true_area", "predicted_area")
+_GAINS = ("gain", "gain_low", "gain_high")
+
+
+def run(params: Params, paths: Paths) -> str:
+    """Write the page on the out-of-fold frames, and that on the test frames; return what.
+
+    Raises
+    ------
+    InputError
+        A stage before `submit` did not run, or its files belong to another run.
+    """
+    training = _read_training(params, paths)
+    has_test = paths.submission.exists() and paths.test_predictions.exists()
+    test = _open_test(params, paths) if has_test else None
+    title = load_spec(params.competition).title
+    count = len(training.frames) + (len(test[0].index) if test else 0)
+    with progress_bar("Frames", count) as advance:
+        pictures, drawn = _draw_out_of_fold(params, paths, training, advance)
+        _check_areas(paths, training.frames, drawn)
+        training = training._replace(drawn=drawn)
+        base = pictures.relative_to(paths.report.parent).as_posix()
+        frames = training.frames[["id", "subject", "fold", "dice", "true_area", "contradicts"]]
+        frames = frames.assign(
+            area=training.frames["predicted_area"],
+            presence=training.frames["presence"].round(4),
+            **training.store.index[["width", "height"]],
+        )
+        gallery = make_gallery(frames, drawn, base, filters=("subject", "fold"))
+        page = render_out_of_fold(title, training, gallery, has_test=has_test)
+        write_text(paths.report, page)
+        remove_others(pictures)
+        if test is None:
+            note = f"{paths.test_report} needs a submission; run: pipeline predict, submit"
+            return f"{paths.report}: {len(frames)} frames; {note}"
+        _write_test_page(params, paths, title, training, test, advance)
+    return f"{paths.report}: {len(frames)} frames; {paths.test_report}: {len(test[0].index)} frames"
+
+
+def _read_training(params: Params, paths: Paths) -> Training:
+    store = open_store(paths.train_store, **params.preprocess.size)
+    read_folds(params, paths, store.index)  # those of the frames
+    frames = read_table(paths.frame_scores, [*_FRAMES, "presence"]).set_index("id", drop=False)
+    if sorted(frames.index) != sorted(store.index["id"]):
+        raise InputError(
+            f"{paths.frame_scores}: expected the ids of {paths.train_store}; run: pipeline tune"
+        )
+    views = None
+    if paths.view_gains.exists():
+        columns = ["view", "dice_alone", *_GAINS]
+        views = read_table(paths.view_gains, columns, command="run: pipeline views")
+    logs = {f"fold {fold}": paths.training_log(fold) for fold in params.folds.indices}
+    return Training(
+        store=store,
+        frames=frames.loc[store.index["id"]].reset_index(drop=True),
+        drawn=[],
+        metrics=read_metrics(paths.metrics),
+        curves=read_training(logs),
+        thresholds=read_table(
+            paths.threshold_curve, ["threshold", "dice", "dice_without_min_area"]
+        ),
+        areas=read_table(paths.area_curve, ["min_area", "dice"]),
+        rules=read_table(paths.rule_gains, ["rule", *_GAINS]),
+        views=views,
+    )
+
+
+def _draw_out_of_fold(
+    params: Params, paths: Paths, training: Training, advance: Any
+) -> tuple[Path, list[Drawn]]:
+    folds = training.frames["fold"].to_numpy()
+    predictions = {
+        fold: open_predictions(
+            paths.oof(fold),
+            count=int((folds == fold).sum()),
+            size=(params.preprocess.height, params.preprocess.width),
+            command=f"pipeline train --fold {fold}",
+        )
+        for fold in params.folds.indices
+    }
+    cutoffs = {
+        int(fold): Cutoffs(**scores["cutoffs"])
+        for fold, scores in training.metrics["folds"].items()
+    }
+    shots = OutOfFoldShots(training.store, folds, predictions, cutoffs)
+    return place_pictures(
+        paths.report_files,
+        "oof",
+        lambda folder: draw_frames(shots, len(folds), folder, advance=advance),
+    )
+
+
+def _check_areas(paths: Paths, frames: pd.DataFrame, drawn: Sequence[Drawn]) -> None:
+    """Refuse to show maps beside the scores of other ones."""
+    areas = np.array([frame.areas["predicted"] for frame in drawn])
+    differ = frames["id"][frames["predicted_area"] != areas]
+    if len(differ):
+        raise InputError(
+            f"{paths.frame_scores}: not of these maps (another area of {differ.iloc[0]});"
+            " run: pipeline tune"
+        )
+
+
+def _open_test(params: Params, paths: Paths) -> tuple[Store, np.ndarray, TestShots]:
+    form = load_spec(params.competition).submission
+    store = open_store(paths.test_store, **params.preprocess.size)
+    predictions = open_predictions(
+        paths.test_predictions,
+        count=len(store.index),
+        size=(params.preprocess.height, params.preprocess.width),
+        command="pipeline predict --fold all",
+    )
+    runs = read_submission(paths.submission, form)
+    check_ids(paths.submission, sorted(runs), sorted(store.index["id"]))
+    shots = TestShots(store, predictions, paths.submission, runs, form)
+    return store, predictions, shots
+
+
+def _write_test_page(
+    params: Params,
+    paths: Paths,
+    title: str,
+    training: Training,
+    test: tuple[Store, np.ndarray, TestShots],
+    advance: Any,
+) -> None:
+    store, predictions, shots = test
+    pictures, drawn = place_pictures(
+        paths.report_files,
+        "test",
+        lambda folder: draw_frames(shots, len(store.index), folder, advance=advance),
+    )
+    frames = store.index[["id", "width", "height"]].assign(
+        area=[frame.areas["predicted"] for frame in drawn],
+        presence=predictions["presence"].astype(float).round(4),
+    )
+    base = pictures.relative_to(paths.test_report.parent).as_posix()
+    gallery = make_gallery(frames, drawn, base)
+    submission = os.fspath(paths.submission.relative_to(paths.root))
+    write_text(
+        paths.test_report,
+        render_test(title, Test(frames, drawn, submission), training, gallery),
+    )
+    remove_others(pictures)
