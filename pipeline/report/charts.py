@@ -17,8 +17,9 @@ from pipeline.report.page import INK, LINE
 # white and on black, first the ones furthest from each other.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 _STYLES = ("-", "--", ":", "-.")
+_LONGEST = 28  # characters of a name
 _RASTERIZED = 1000  # more points than this are drawn as a picture
-_INCHES = 5.2, 3.4
+_INCHES = 4.4, 3.2
 _LOOK = {
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -60,16 +61,21 @@ def draw_training(curves: pd.DataFrame, measure: str) -> Figure:
                     values["value"],
                     styles[part],
                     color=COLOURS[number % len(COLOURS)],
-                    label=run if part == "val" else None,
+                    label=_shortened([run])[0] if part == "val" else None,
                 )
-        axes.set(xlabel="epoch", ylabel=f"{measure.replace('_', ' ')} (dotted: training)")
+        note = " (dotted: training)" if "train" in set(shown["part"]) else ""
+        axes.set(xlabel="epoch", ylabel=f"{measure.replace('_', ' ')}{note}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize="small", ncols=2)
+        _legend(axes)
     return axes.figure
 
 
 def draw_curve(
-    curves: Mapping[str, pd.Series], *, label: str, chosen: float, score: float | None = None
+    curves: Mapping[str, pd.Series],
+    *,
+    label: str,
+    chosen: float | None = None,
+    score: float | None = None,
 ) -> Figure:
     """Draw scores against a cut-off, and where it was chosen.
 
@@ -79,19 +85,22 @@ def draw_curve(
         Score by value of the cut-off.
     label : str
         Of the cut-off.
-    chosen : float
+    chosen : float, optional
         The value in use.
     score : float, optional
         What it scores.
     """
     with _axes() as axes:
         for number, (name, curve) in enumerate(curves.items()):
-            axes.plot(curve.index, curve, _STYLES[number], color=COLOURS[number], label=name)
-        axes.axvline(chosen, color=COLOURS[3], linewidth=1, label=f"chosen: {chosen:,}")
+            style = _STYLES[number // len(COLOURS) % len(_STYLES)]
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(curve.index, curve, style, color=colour, label=_shortened([name])[0])
+        if chosen is not None:
+            axes.axvline(chosen, color=COLOURS[3], linewidth=1, label=f"chosen: {chosen:,}")
         if score is not None:
             axes.plot([chosen], [score], "o", color=COLOURS[3])
         axes.set(xlabel=label, ylabel="mean Dice")
-        axes.legend(fontsize="small")
+        _legend(axes)
     return axes.figure
 
 
@@ -116,7 +125,7 @@ def draw_subjects(frames: pd.DataFrame) -> Figure:
                 s=9,
                 marker="os"[number],
                 color=COLOURS[number],
-                alpha=0.6,
+                alpha=0.8,
                 linewidths=0,
                 label=name,
                 rasterized=len(frames) > _RASTERIZED,
@@ -124,7 +133,7 @@ def draw_subjects(frames: pd.DataFrame) -> Figure:
         axes.plot(means, range(len(means)), "|", color=INK, markersize=9, label="mean")
         axes.set_yticks(range(len(means)), _shortened(means.index), fontsize="x-small")
         axes.set(xlabel="Dice", ylabel="subject", ylim=(-0.7, len(means) - 0.3))
-        axes.figure.legend(loc="outside upper center", ncols=3, fontsize="small")
+        _legend(axes, columns=3)
     return axes.figure
 
 
@@ -140,7 +149,7 @@ def draw_areas(frames: pd.DataFrame) -> Figure:
                 s=12,
                 marker="o^v"[number],
                 color=COLOURS[(0, 3, 1)[number]],
-                alpha=0.6,
+                alpha=0.8,
                 linewidths=0,
                 label=f"{name}: {rows.sum():,}",
                 rasterized=len(frames) > _RASTERIZED,
@@ -149,7 +158,7 @@ def draw_areas(frames: pd.DataFrame) -> Figure:
         axes.axline((0, 0), slope=1, color=INK, linewidth=0.8, linestyle=":")
         axes.set(xlabel="true area, pixels", ylabel="predicted area, pixels")
         axes.set(xlim=(0, None), ylim=(0, None))
-        axes.legend(fontsize="small")
+        _legend(axes)
     return axes.figure
 
 
@@ -175,7 +184,7 @@ def draw_calibration(presence: np.ndarray, has_mask: np.ndarray) -> Figure:
         axes.set(xlabel="predicted presence", ylabel="share with a mask", ylim=(-0.02, 1.02))
         axes.set_zorder(counts.get_zorder() + 1)  # the curve stands before the bars
         axes.patch.set_visible(False)
-        axes.legend(fontsize="small", loc="upper left")
+        _legend(axes)
     return axes.figure
 
 
@@ -199,7 +208,7 @@ def draw_sizes(sizes: Mapping[str, np.ndarray]) -> Figure:
         axes.set(xlabel="size of the mask, share of the frame", ylabel="share of the masks")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
-        axes.legend(fontsize="small")
+        _legend(axes)
     return axes.figure
 
 
@@ -219,30 +228,26 @@ def draw_presence(presence: Mapping[str, np.ndarray]) -> Figure:
             )
         axes.set(xlabel="predicted presence", ylabel="share of the frames")
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.legend(fontsize="small", loc="upper center")
+        _legend(axes)
     return axes.figure
 
 
-def draw_positions(maps: Mapping[str, np.ndarray]) -> Figure:
-    """Draw where masks lie: for each set the share of its masks that hold a place.
+def draw_positions(share: np.ndarray, *, top: float) -> Figure:
+    """Draw where masks lie.
 
     Parameters
     ----------
-    maps : mapping of str to numpy.ndarray
-        float, (h, w), in [0, 1].
+    share : numpy.ndarray
+        float, (h, w), in [0, 1], of the masks that hold a place.
+    top : float
+        What the brightest colour means.
     """
-    top = max(max(float(values.max()) for values in maps.values()), 1e-6)
-    with plt.rc_context(_LOOK | {"axes.grid": False}):
-        figure, all_axes = plt.subplots(
-            1, len(maps), figsize=(2 * _INCHES[0], 3.4), layout="constrained", squeeze=False
-        )
-        for axes, (name, values) in zip(all_axes[0], maps.items(), strict=True):
-            drawn = axes.imshow(values, cmap="cividis", vmin=0, vmax=top)
-            axes.set(title=name, xticks=[], yticks=[])
-        bar = figure.colorbar(drawn, ax=all_axes, format=PercentFormatter(1), shrink=0.8)
+    with _axes() as axes:
+        drawn = axes.imshow(share, cmap="cividis", vmin=0, vmax=top)
+        axes.set(xticks=[], yticks=[])
+        bar = axes.figure.colorbar(drawn, format=PercentFormatter(1, decimals=0), shrink=0.8)
         bar.set_label("share of the masks")
-    plt.close(figure)
-    return figure
+    return axes.figure
 
 
 @contextmanager
@@ -254,7 +259,13 @@ def _axes(*, height: float = _INCHES[1]) -> Iterator[Axes]:
     plt.close(figure)
 
 
+def _legend(axes: Axes, *, columns: int = 2) -> None:
+    """Name the curves above the plot, where they cover nothing."""
+    shown = axes.get_legend_handles_labels()
+    axes.figure.legend(*shown, loc="outside upper center", ncols=columns, fontsize="small")
+
+
 def _shortened(names: Sequence[str]) -> list[str]:
     """Cut long names, and take the dollar its meaning of mathematics."""
-    short = (name if len(name) <= 16 else f"{name[:15]}…" for name in map(str, names))
+    short = (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names)
     return [name.replace("$", r"\$") for name in short]

@@ -21,6 +21,11 @@ _ENVIRONMENT = Environment(
 # Of text and grid in a plot. In the page they follow its own colours, light or dark.
 INK, LINE = "#010203", "#040506"
 _PAGE_COLOURS = {INK: "var(--ink)", LINE: "var(--line)"}
+_COLOURS = (
+    "<style>:root { --ink: #1c2024; --line: #d0d5da }"
+    " @media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --line: #444c56 } }</style>"
+)
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _FONT = re.compile(r"'DejaVu Sans'[^;\"]*")
 _GROUP = re.compile(r'<g id="[^"]*">')  # "axes_1" and the like would stand in every plot
 
@@ -43,7 +48,7 @@ def figure_svg(figure: Figure, label: str) -> Markup:
     written = StringIO()
     # The same plot gives the same bytes.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(written, format="svg", transparent=True, metadata=_NO_METADATA)
     text = written.getvalue()
     text = _GROUP.sub("<g>", _FONT.sub("system-ui, sans-serif", text[text.index("<svg") :]))
     for drawn, shown in _PAGE_COLOURS.items():
@@ -51,6 +56,12 @@ def figure_svg(figure: Figure, label: str) -> Markup:
     return Markup('<svg role="img" aria-label="{}"').format(label) + Markup(
         text.removeprefix("<svg")
     )
+
+
+def standalone_svg(figure: Figure, label: str) -> str:
+    """Return a plot as an SVG file that follows the colours of the system, light or dark."""
+    start, _, rest = figure_svg(figure, label).partition(">")
+    return f"{start}>{_COLOURS}{rest}"
 
 
 def embed_json(values: Mapping[str, Any]) -> Markup:

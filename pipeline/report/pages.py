@@ -1,6 +1,6 @@
 """The pages, from what was read and drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,15 @@ class Training(NamedTuple):
     views: pd.DataFrame | None
 
 
-class Test(NamedTuple):
+class Finished(NamedTuple):
+    """What `pipeline tune` says of a project, and its training: see `Training`."""
+
+    metrics: dict[str, Any]
+    thresholds: pd.DataFrame
+    curves: pd.DataFrame
+
+
+class Submitted(NamedTuple):
     """Test frames: id, width, height, area and presence; what was drawn; the submission's name."""
 
     frames: pd.DataFrame
@@ -81,7 +89,7 @@ def render_out_of_fold(title: str, training: Training, gallery: Gallery, *, has_
     )
 
 
-def render_test(title: str, test: Test, training: Training, gallery: Gallery) -> str:
+def render_test(title: str, test: Submitted, training: Training, gallery: Gallery) -> str:
     """Return the page on the test frames, HTML."""
     sizes = {
         "training, true": _shares(training.store.index, training.frames["true_area"]),
@@ -105,10 +113,46 @@ def render_test(title: str, test: Test, training: Training, gallery: Gallery) ->
         plots=[
             (charts.draw_sizes(sizes), "Sizes of the masks that are not empty."),
             (charts.draw_presence(presence), "Presence, out of fold and of the test frames."),
+            *_plot_places(places),
         ],
-        positions=charts.draw_positions(places),
         gallery=gallery,
     )
+
+
+def render_comparison(title: str, projects: Mapping[str, Finished]) -> str:
+    """Return the page that sets projects side by side, HTML.
+
+    Parameters
+    ----------
+    projects : mapping of str to Finished
+        By name.
+    """
+    rows = [{"project": name, **_headline(each.metrics)} for name, each in projects.items()]
+    curves = {
+        name: each.thresholds.set_index("threshold")["dice"] for name, each in projects.items()
+    }
+    plots = [(charts.draw_curve(curves, label="threshold, of 255"), "Score against threshold.")]
+    known = [each.curves.assign(run=name) for name, each in projects.items() if len(each.curves)]
+    if known:
+        validation = pd.concat(known).query("part == 'val'")
+        by_epoch = validation.groupby(["run", "part", "measure", "epoch"], sort=False)["value"]
+        figure = charts.draw_training(by_epoch.mean().reset_index(), "dice")
+        plots.append((figure, "Validation Dice by epoch, mean over folds."))
+    return render("compare.html", title=title, scores=pd.DataFrame(rows), plots=plots)
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, str]:
+    scores = {
+        "nested Dice": "nested_dice",
+        "low": "nested_dice_low",
+        "high": "nested_dice_high",
+        "optimistic": "oof_dice",
+        "all-empty": "all_empty_dice",
+        "perfect presence": "perfect_presence_dice",
+        **{name: key for key, name, _ in _RATES},
+    }
+    shown = {name: f"{metrics[key]:.4f}" if key in metrics else "-" for name, key in scores.items()}
+    return {"frames": f"{metrics['images']:,}", "folds": str(len(metrics["folds"]))} | shown
 
 
 def _plot_training(training: Training) -> Plots:
@@ -182,6 +226,14 @@ def _compare_sizes(sizes: dict[str, np.ndarray]) -> list[tuple[str, str, str]]:
         median = f"median size {np.median(found):.2%} of the frame" if len(found) else ""
         cards.append((f"with a mask: {name}", f"{(values > 0).mean():.1%}", median))
     return cards
+
+
+def _plot_places(places: dict[str, np.ndarray]) -> Plots:
+    top = max(max(float(share.max()) for share in places.values()), 0.01)
+    return [
+        (charts.draw_positions(share, top=top), f"Where the masks lie: {name}.")
+        for name, share in places.items()
+    ]
 
 
 def _mean_place(drawn: Sequence[Drawn], name: str) -> np.ndarray:

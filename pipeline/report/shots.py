@@ -60,7 +60,7 @@ class OutOfFoldShots:
         return Shot(self._store.images[row], prob_map, masks)
 
 
-class TestShots:
+class SubmittedShots:
     """Test frames with the mask of a submission.
 
     Parameters

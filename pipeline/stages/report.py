@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.atomic import write_text
+from pipeline.atomic import atomic_file, write_text
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import Store, open_store
@@ -20,12 +20,22 @@ from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.report.frames import Drawn, draw_frames
 from pipeline.report.gallery import make_gallery, place_pictures, remove_others
-from pipeline.report.pages import Test, Training, render_out_of_fold, render_test
+from pipeline.report.highlights import choose_pictures, name_plots, write_small_sheet
+from pipeline.report.page import standalone_svg
+from pipeline.report.pages import (
+    Finished,
+    Submitted,
+    Training,
+    render_comparison,
+    render_out_of_fold,
+    render_test,
+)
 from pipeline.report.results import read_metrics, read_table, read_training
-from pipeline.report.shots import OutOfFoldShots, TestShots
+from pipeline.report.shots import OutOfFoldShots, SubmittedShots
 from pipeline.stages.folds import read_folds
 
 _FRAMES = ("id", "subject", "contradicts", "fold", "dice", "true_area", "predicted_area")
+_THRESHOLDS = ("threshold", "dice", "dice_without_min_area")
 _GAINS = ("gain", "gain_low", "gain_high")
 
 
@@ -43,7 +53,12 @@ def run(params: Params, paths: Paths) -> str:
     title = load_spec(params.competition).title
     count = len(training.frames) + (len(test[0].index) if test else 0)
     with progress_bar("Frames", count) as advance:
-        pictures, drawn = _draw_out_of_fold(params, paths, training, advance)
+        shots = _out_of_fold_shots(params, paths, training)
+        pictures, drawn = place_pictures(
+            paths.report_files,
+            "oof",
+            lambda folder: draw_frames(shots, len(training.frames), folder, advance=advance),
+        )
         _check_areas(paths, training.frames, drawn)
         training = training._replace(drawn=drawn)
         base = pictures.relative_to(paths.report.parent).as_posix()
@@ -62,6 +77,55 @@ def run(params: Params, paths: Paths) -> str:
             return f"{paths.report}: {len(frames)} frames; {note}"
         _write_test_page(params, paths, title, training, test, advance)
     return f"{paths.report}: {len(frames)} frames; {paths.test_report}: {len(test[0].index)} frames"
+
+
+def compare(params: Params, paths: Paths, projects: Sequence[Path]) -> str:
+    """Write the page that sets other project folders beside this one; return what.
+
+    Raises
+    ------
+    InputError
+        `pipeline tune` did not run in one of them.
+    """
+    roots = {_name(paths.root): paths.root} | {_name(root): root for root in projects}
+    if len(roots) <= len(projects):
+        roots = {os.fspath(root): root for root in (paths.root, *projects)}
+    finished = {name: _read_finished(Paths(root)) for name, root in roots.items()}
+    page = render_comparison(load_spec(params.competition).title, finished)
+    write_text(paths.comparison_report, page)
+    return f"{paths.comparison_report}: {', '.join(finished)}"
+
+
+def write_pictures(params: Params, paths: Paths, folder: Path) -> str:
+    """Write small pictures for a text about this project into `folder`; return what.
+
+    ``frames.webp``, the worst to the best frames with a mask and those with a false alarm;
+    ``training.svg`` and ``thresholds.svg``.
+
+    Raises
+    ------
+    InputError
+        See `run`.
+    """
+    training = _read_training(params, paths)
+    pictures = choose_pictures(training, _out_of_fold_shots(params, paths, training))
+    with atomic_file(folder / "frames.webp") as beside:
+        write_small_sheet(beside, pictures)
+    plots = name_plots(training)
+    for name, figure in plots.items():
+        write_text(folder / f"{name}.svg", standalone_svg(figure, name))
+    return f"{folder}: frames.webp, {', '.join(f'{name}.svg' for name in plots)}"
+
+
+def _name(root: Path) -> str:
+    return root.resolve().name
+
+
+def _read_finished(paths: Paths) -> Finished:
+    metrics = read_metrics(paths.metrics)
+    logs = {fold: paths.training_log(int(fold)) for fold in metrics["folds"]}
+    thresholds = read_table(paths.threshold_curve, _THRESHOLDS)
+    return Finished(metrics, thresholds, read_training(logs))
 
 
 def _read_training(params: Params, paths: Paths) -> Training:
@@ -83,18 +147,14 @@ def _read_training(params: Params, paths: Paths) -> Training:
         drawn=[],
         metrics=read_metrics(paths.metrics),
         curves=read_training(logs),
-        thresholds=read_table(
-            paths.threshold_curve, ["threshold", "dice", "dice_without_min_area"]
-        ),
+        thresholds=read_table(paths.threshold_curve, _THRESHOLDS),
         areas=read_table(paths.area_curve, ["min_area", "dice"]),
         rules=read_table(paths.rule_gains, ["rule", *_GAINS]),
         views=views,
     )
 
 
-def _draw_out_of_fold(
-    params: Params, paths: Paths, training: Training, advance: Any
-) -> tuple[Path, list[Drawn]]:
+def _out_of_fold_shots(params: Params, paths: Paths, training: Training) -> OutOfFoldShots:
     folds = training.frames["fold"].to_numpy()
     predictions = {
         fold: open_predictions(
@@ -109,12 +169,7 @@ def _draw_out_of_fold(
         int(fold): Cutoffs(**scores["cutoffs"])
         for fold, scores in training.metrics["folds"].items()
     }
-    shots = OutOfFoldShots(training.store, folds, predictions, cutoffs)
-    return place_pictures(
-        paths.report_files,
-        "oof",
-        lambda folder: draw_frames(shots, len(folds), folder, advance=advance),
-    )
+    return OutOfFoldShots(training.store, folds, predictions, cutoffs)
 
 
 def _check_areas(paths: Paths, frames: pd.DataFrame, drawn: Sequence[Drawn]) -> None:
@@ -128,7 +183,7 @@ def _check_areas(paths: Paths, frames: pd.DataFrame, drawn: Sequence[Drawn]) -> 
         )
 
 
-def _open_test(params: Params, paths: Paths) -> tuple[Store, np.ndarray, TestShots]:
+def _open_test(params: Params, paths: Paths) -> tuple[Store, np.ndarray, SubmittedShots]:
     form = load_spec(params.competition).submission
     store = open_store(paths.test_store, **params.preprocess.size)
     predictions = open_predictions(
@@ -139,7 +194,7 @@ def _open_test(params: Params, paths: Paths) -> tuple[Store, np.ndarray, TestSho
     )
     runs = read_submission(paths.submission, form)
     check_ids(paths.submission, sorted(runs), sorted(store.index["id"]))
-    shots = TestShots(store, predictions, paths.submission, runs, form)
+    shots = SubmittedShots(store, predictions, paths.submission, runs, form)
     return store, predictions, shots
 
 
@@ -148,7 +203,7 @@ def _write_test_page(
     paths: Paths,
     title: str,
     training: Training,
-    test: tuple[Store, np.ndarray, TestShots],
+    test: tuple[Store, np.ndarray, SubmittedShots],
     advance: Any,
 ) -> None:
     store, predictions, shots = test
@@ -166,6 +221,6 @@ def _write_test_page(
     submission = os.fspath(paths.submission.relative_to(paths.root))
     write_text(
         paths.test_report,
-        render_test(title, Test(frames, drawn, submission), training, gallery),
+        render_test(title, Submitted(frames, drawn, submission), training, gallery),
     )
     remove_others(pictures)

@@ -18,6 +18,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "about:blank",  # rather than the page for a new tab
     "--hide-scrollbars",
 )
 
@@ -36,7 +37,7 @@ def open_browser(width=1280, height=900):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = Options()
         options.binary_location = browser
-        for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        for argument in (f"--user-data-dir={profile}", *ARGUMENTS):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         opened = webdriver.Chrome(options=options, service=Service(driver))
@@ -65,10 +66,11 @@ def console_errors(driver):
 
 
 def requests(driver):
-    """Return the addresses that pages asked for since the last call."""
+    """Return the addresses that pages in files asked for since the last call."""
     messages = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
     return [
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
+        and message["params"]["documentURL"].startswith("file:")
     ]

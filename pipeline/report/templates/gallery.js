@@ -94,13 +94,9 @@
       rows.push(["subject", frame.subject], ["fold", String(frame.fold)]);
     }
     rows.push(["size", `${frame.width} x ${frame.height}`]);
-    const cells = rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
     const partner = byId.get(frame.contradicts);
-    if (partner) {
-      const other = make("a", { href: link(partner) }, partner.id);
-      cells.push(make("dt", {}, "contradicts"), make("dd", {}, other));
-    }
-    return cells;
+    if (partner) rows.push(["contradicts", make("a", { href: link(partner) }, partner.id)]);
+    return rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
   };
   const view = (frame) => {
     current = frame;
@@ -157,9 +153,10 @@
   });
   window.addEventListener("hashchange", follow);
   element("controls").addEventListener("submit", (event) => event.preventDefault());
-  element("controls").addEventListener("input", (event) => {
-    if (!event.target.matches("[data-layer]")) arrange();
+  element("controls").addEventListener("change", (event) => {
+    if (event.target.matches("select")) arrange();
   });
+  element("search").addEventListener("input", arrange);
   new IntersectionObserver((entries) => {
     if (entries.some((entry) => entry.isIntersecting)) makeMore();
   }, { rootMargin: "800px" }).observe(element("more"));
