@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +129,7 @@ def _folds(params: Params, fold: int | str) -> list[int]:
 def _print(*parts: str | Table) -> None:
     """Print what a stage returned; tables are drawn where a person sees them."""
     for part in parts:
-        if isinstance(part, str) or not click.get_text_stream("stdout").isatty():
+        if isinstance(part, str) or not sys.stdout.isatty():
             click.echo(str(part))
         else:
             part.draw()
@@ -136,7 +137,7 @@ def _print(*parts: str | Table) -> None:
 
 @click.group(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog='Completion: eval "$(_PIPELINE_COMPLETE=bash_source pipeline)", or zsh_, fish_source.',
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
@@ -243,7 +244,7 @@ def submit() -> None:
 @click.argument("projects", metavar="[PROJECT]...", type=FILE, nargs=-1)
 @click.option("--pictures", type=FILE, metavar="FOLDER", help="Write small pictures there alone.")
 def report(compare: bool, projects: tuple[Path, ...], pictures: Path | None) -> None:
-    """Write reports/index.html and reports/test.html, pages to judge masks by looking.
+    """Write reports/index.html and test.html, pages to judge masks by looking.
 
     With --compare write reports/compare.html instead: headline numbers and curves of this project
     and of other project folders.
