@@ -178,7 +178,7 @@ def draw_calibration(presence: np.ndarray, has_mask: np.ndarray) -> Figure:
         counts.hist(presence, bins=edges, color=COLOURS[5], alpha=0.35)
         counts.set(ylabel="frames (bars)")
         counts.grid(visible=False)
-        share, predicted = calibration_curve(has_mask, presence, n_bins=10)
+        share, predicted = calibration_curve(has_mask, presence, pos_label=True, n_bins=10)
         axes.plot([0, 1], [0, 1], ":", color=INK, linewidth=0.8, label="as it should be")
         axes.plot(predicted, share, "o-", color=COLOURS[0], label="frames of these maps")
         axes.set(xlabel="predicted presence", ylabel="share with a mask", ylim=(-0.02, 1.02))

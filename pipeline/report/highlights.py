@@ -10,7 +10,7 @@ from pipeline.dataset.originals import as_rgb
 from pipeline.report.charts import draw_curve, draw_training
 from pipeline.report.contact_sheet import Picture, draw_sheet
 from pipeline.report.frames import Shot
-from pipeline.report.pages import Training
+from pipeline.report.project import Training
 
 _ROWS = 8  # frames with a mask, from the worst to the best
 _FALSE_ALARMS = 2

@@ -1,18 +1,18 @@
 """The pages, from what was read and drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import brier_score_loss
 
-from pipeline.dataset.store import Store
 from pipeline.report import charts
 from pipeline.report.frames import Drawn
 from pipeline.report.gallery import Gallery
 from pipeline.report.page import render
+from pipeline.report.project import Finished, Submitted, Training
 
 _RATES = (
     ("dice_positive", "Dice with a mask", "of the frames that have one"),
@@ -20,56 +20,6 @@ _RATES = (
     ("specificity", "specificity", "of presence: empty frames left empty"),
 )
 Plots = list[tuple[Figure, str]]
-
-
-class Training(NamedTuple):
-    """Training frames, how they were predicted, and what `pipeline tune` says of them.
-
-    Attributes
-    ----------
-    store : Store
-        Its rows are those of `frames` and `drawn`.
-    frames : pandas.DataFrame
-        See ``reports/frames.csv``; in the order of the store.
-    drawn : list of Drawn
-        With masks "truth" and "predicted".
-    metrics : dict
-        See `read_metrics`.
-    curves : pandas.DataFrame
-        See `read_training`.
-    thresholds, areas : pandas.DataFrame
-        Score by threshold and by smallest area.
-    rules : pandas.DataFrame
-        Gain of each rule.
-    views : pandas.DataFrame or None
-        Gain of each view, where it is known.
-    """
-
-    store: Store
-    frames: pd.DataFrame
-    drawn: list[Drawn]
-    metrics: dict[str, Any]
-    curves: pd.DataFrame
-    thresholds: pd.DataFrame
-    areas: pd.DataFrame
-    rules: pd.DataFrame
-    views: pd.DataFrame | None
-
-
-class Finished(NamedTuple):
-    """What `pipeline tune` says of a project, and its training: see `Training`."""
-
-    metrics: dict[str, Any]
-    thresholds: pd.DataFrame
-    curves: pd.DataFrame
-
-
-class Submitted(NamedTuple):
-    """Test frames: id, width, height, area and presence; what was drawn; the submission's name."""
-
-    frames: pd.DataFrame
-    drawn: list[Drawn]
-    submission: str
 
 
 def render_out_of_fold(title: str, training: Training, gallery: Gallery, *, has_test: bool) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.masks.clean import Cutoffs
 
 _AGAIN = "run: pipeline tune"
 _HEADLINE = (
@@ -42,6 +43,25 @@ def read_metrics(path: Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{path}: expected {', '.join(missing)} in it; {_AGAIN}")
     return metrics
+
+
+def read_fold_cutoffs(
+    metrics: Mapping[str, Any], path: Path, folds: Sequence[int]
+) -> dict[int, Cutoffs]:
+    """Return the cut-offs by fold, from metrics that were read from `path`.
+
+    Raises
+    ------
+    InputError
+        They are damaged, or of other folds.
+    """
+    try:
+        found = {int(k): Cutoffs(**scores["cutoffs"]) for k, scores in metrics["folds"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged ({error!r}); {_AGAIN}") from error
+    if set(found) != set(folds):
+        raise InputError(f"{path}: expected folds {list(folds)}, got {sorted(found)}; {_AGAIN}")
+    return found
 
 
 def read_table(path: Path, columns: Sequence[str], *, command: str = _AGAIN) -> pd.DataFrame:

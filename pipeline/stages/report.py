@@ -14,7 +14,6 @@ from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_ids, read_submission
-from pipeline.masks.clean import Cutoffs
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -22,15 +21,9 @@ from pipeline.report.frames import Drawn, draw_frames
 from pipeline.report.gallery import make_gallery, place_pictures, remove_others
 from pipeline.report.highlights import choose_pictures, name_plots, write_small_sheet
 from pipeline.report.page import standalone_svg
-from pipeline.report.pages import (
-    Finished,
-    Submitted,
-    Training,
-    render_comparison,
-    render_out_of_fold,
-    render_test,
-)
-from pipeline.report.results import read_metrics, read_table, read_training
+from pipeline.report.pages import render_comparison, render_out_of_fold, render_test
+from pipeline.report.project import Finished, Submitted, Training
+from pipeline.report.results import read_fold_cutoffs, read_metrics, read_table, read_training
 from pipeline.report.shots import OutOfFoldShots, SubmittedShots
 from pipeline.stages.folds import read_folds
 
@@ -130,11 +123,16 @@ def _read_finished(paths: Paths) -> Finished:
 
 def _read_training(params: Params, paths: Paths) -> Training:
     store = open_store(paths.train_store, **params.preprocess.size)
-    read_folds(params, paths, store.index)  # those of the frames
+    folds = read_folds(params, paths, store.index)
     frames = read_table(paths.frame_scores, [*_FRAMES, "presence"]).set_index("id", drop=False)
     if sorted(frames.index) != sorted(store.index["id"]):
         raise InputError(
             f"{paths.frame_scores}: expected the ids of {paths.train_store}; run: pipeline tune"
+        )
+    frames = frames.loc[store.index["id"]].reset_index(drop=True)
+    if frames["fold"].tolist() != folds.tolist():
+        raise InputError(
+            f"{paths.frame_scores}: expected the folds of {paths.folds}; run: pipeline tune"
         )
     views = None
     if paths.view_gains.exists():
@@ -143,7 +141,7 @@ def _read_training(params: Params, paths: Paths) -> Training:
     logs = {f"fold {fold}": paths.training_log(fold) for fold in params.folds.indices}
     return Training(
         store=store,
-        frames=frames.loc[store.index["id"]].reset_index(drop=True),
+        frames=frames,
         drawn=[],
         metrics=read_metrics(paths.metrics),
         curves=read_training(logs),
@@ -165,10 +163,7 @@ def _out_of_fold_shots(params: Params, paths: Paths, training: Training) -> OutO
         )
         for fold in params.folds.indices
     }
-    cutoffs = {
-        int(fold): Cutoffs(**scores["cutoffs"])
-        for fold, scores in training.metrics["folds"].items()
-    }
+    cutoffs = read_fold_cutoffs(training.metrics, paths.metrics, params.folds.indices)
     return OutOfFoldShots(training.store, folds, predictions, cutoffs)
 
 

@@ -76,9 +76,22 @@ def other_frames(paths):
     table.iloc[1:].to_csv(paths.frame_scores, index=False)
 
 
+def other_folds(paths):
+    table = pd.read_csv(paths.frame_scores, dtype=str)
+    table.assign(fold="0").to_csv(paths.frame_scores, index=False)
+
+
+def other_cutoffs(paths):
+    metrics = json.loads(paths.metrics.read_text())
+    metrics["folds"]["0"]["cutoffs"] = {"level": 1}
+    paths.metrics.write_text(json.dumps(metrics))
+
+
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
+        (other_folds, "reports/frames.csv: expected the folds of data/folds.csv"),
+        (other_cutoffs, "reports/metrics.json: damaged (TypeError"),
         (other_maps, "reports/frames.csv: not of these maps"),
         (other_frames, "reports/frames.csv: expected the ids of data/processed/train"),
         (lambda paths: paths.metrics.unlink(), "reports/metrics.json: no such file"),

@@ -12,7 +12,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from pipeline.dataset.store import Store
 from pipeline.report.frames import Shot, draw_frames
 from pipeline.report.gallery import make_gallery
-from pipeline.report.pages import Submitted, Training, render_out_of_fold, render_test
+from pipeline.report.pages import render_out_of_fold, render_test
+from pipeline.report.project import Submitted, Training
 from tests.report.browser import (
     console_errors,
     find_browser,
