@@ -1,9 +1,8 @@
 """Write pages to judge masks by looking, from what the other stages wrote."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -199,7 +198,7 @@ def _write_test_page(
     title: str,
     training: Training,
     test: tuple[Store, np.ndarray, SubmittedShots],
-    advance: Any,
+    advance: Callable[[], None],
 ) -> None:
     store, predictions, shots = test
     pictures, drawn = place_pictures(
