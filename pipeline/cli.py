@@ -1,34 +1,98 @@
-"""The command line: check the arguments, call one stage, print its result."""
+"""The command line: check the arguments, call one stage, print its result.
 
+What a command needs is imported when it runs: ``pipeline --help`` and completion wait for click.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.competitions.spec import load_spec
 from pipeline.errors import InputError
-from pipeline.params import Params, load_params
 from pipeline.paths import Paths
-from pipeline.runtime import start_keras
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.report.table import Table
 
 FILE = click.Path(path_type=Path)
 
+# Every command under the heading of the help, in the order of the work, with the one to go on with.
+SECTIONS = {
+    "Set up": {
+        "init": "pipeline download",
+        "download": "dvc repro",
+        "sample": "pipeline preprocess",
+    },
+    "Stages": {
+        "preprocess": "pipeline folds",
+        "folds": "pipeline weights",
+        "weights": "pipeline train",
+        "train": "pipeline tune",
+        "tune": "pipeline predict",
+        "predict": "pipeline submit",
+        "submit": "pipeline report",
+        "report": "pipeline upload -m TEXT",
+    },
+    "Use": {
+        "export": "pipeline bundle --out FOLDER",
+        "bundle": "python FOLDER/run.py IMAGES submission.csv",
+    },
+    "Look": {
+        "show": "pipeline upload -m TEXT",
+        "score": "pipeline report",
+        "audit": "pipeline preprocess",
+        "views": "pipeline predict",
+    },
+    "Try": {
+        "compare": "dvc repro",
+        "ensemble": "pipeline tune, in the new folder",
+    },
+    "Submit": {
+        "check": "pipeline upload -m TEXT",
+        "diff": "pipeline upload -m TEXT",
+        "upload": "pipeline ledger",
+        "ledger": "dvc exp run -S train.epochs=20",
+    },
+}
+_NEXT = {name: after for section in SECTIONS.values() for name, after in section.items()}
+
 
 class Commands(click.Group):
-    """Commands in the order of the work; what a user can put right is one line, exit status 1."""
+    """Commands by `SECTIONS`; what a user can put right is one line, exit status 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names as they were added."""
-        return list(self.commands)
+        """Return the names in the order of the work."""
+        return list(_NEXT)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each section under its heading."""
+        widest = max(map(len, self.commands))
+        for heading, names in SECTIONS.items():
+            commands = [(f"{name:{widest}}", self.commands[name]) for name in names]
+            limit = formatter.width - widest - 6
+            rows = [(name, command.get_short_help_str(limit)) for name, command in commands]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command."""
+        """Run the command and say what comes next."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except InputError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # a full disk, a folder without permission
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
+        if not (ctx.params["quiet"] or "DVC_STAGE" in os.environ):  # DVC goes on by itself
+            click.echo(f"next: {_NEXT[ctx.invoked_subcommand]}", err=True)
+        return result
 
 
 class FoldChoice(click.ParamType):
@@ -46,6 +110,9 @@ class FoldChoice(click.ParamType):
 
 
 def _project() -> tuple[Params, Paths]:
+    from pipeline.competitions.spec import load_spec
+    from pipeline.params import load_params
+
     paths = Paths(Path())
     if not paths.params.exists():
         raise InputError(f"{paths.params}: no such file here; run: pipeline init COMPETITION")
@@ -54,17 +121,43 @@ def _project() -> tuple[Params, Paths]:
     return params, paths
 
 
+def _start_keras() -> None:
+    from pipeline.runtime import start_keras
+
+    start_keras()
+
+
 def _folds(params: Params, fold: int | str) -> list[int]:
     return list(params.folds.indices) if fold == "all" else [fold]
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def _print(*parts: str | Table) -> None:
+    """Print what a stage returned; tables are drawn where a person sees them."""
+    for part in parts:
+        if isinstance(part, str) or not sys.stdout.isatty():
+            click.echo(str(part))
+        else:
+            part.draw()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Completion: eval "$(_PIPELINE_COMPLETE=bash_source pipeline)", or zsh_, fish_source.',
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="binary-mask-pipeline")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context, quiet: bool) -> None:
     """From raw frames to submission.csv, in the folder that holds params.yaml.
 
     `dvc repro` runs every stage that is out of date; each is also a command here.
     """
+    if quiet:
+        from pipeline.progress import without_progress
+
+        ctx.with_resource(redirect_stdout(io.StringIO()))
+        ctx.with_resource(without_progress())
 
 
 @main.command()
@@ -126,7 +219,7 @@ def weights() -> None:
 def train(fold: int | str, restart: bool) -> None:
     """Train one fold's network, or all in turn; a killed training goes on by itself."""
     params, paths = _project()
-    start_keras()
+    _start_keras()
     from pipeline.stages import train as stage
 
     for index in _folds(params, fold):
@@ -146,11 +239,11 @@ def tune() -> None:
 @click.option("--images", type=FILE, metavar="FOLDER", help="Write masks for these instead.")
 @click.option("--out", type=FILE, metavar="FOLDER", help="Of the masks, PNG of 0 and 255.")
 def predict(fold: int | str, images: Path | None, out: Path | None) -> None:
-    """Predict the test frames, or any images, with one fold's model or the mean of all."""
+    """Predict the test frames, or any images, with one fold's model or all."""
     if (images is None) != (out is None):
         raise click.UsageError("expected --images and --out together")
     params, paths = _project()
-    start_keras()
+    _start_keras()
     folds = _folds(params, fold)
     if images is not None:
         from pipeline.stages import predict_folder
@@ -177,7 +270,7 @@ def submit() -> None:
 def export(fold: int | str, to: str, out: Path) -> None:
     """Write the ensemble as one network for TensorFlow or ONNX."""
     params, paths = _project()
-    start_keras()
+    _start_keras()
     from pipeline.stages import export as stage
 
     click.echo(stage.run(params, paths, _folds(params, fold), to, out))
@@ -187,12 +280,35 @@ def export(fold: int | str, to: str, out: Path) -> None:
 @click.option("--out", type=FILE, required=True, metavar="FOLDER")
 @click.option("--wheels", is_flag=True, help="With the wheels of all dependencies, over 1 GB.")
 def bundle(out: Path, wheels: bool) -> None:
-    """Pack networks, cut-offs, wheel and a script that predicts without the internet."""
+    """Pack what predicts without the internet into a folder."""
     params, paths = _project()
-    start_keras()
+    _start_keras()
     from pipeline.stages import bundle as stage
 
     click.echo(stage.run(params, paths, out, wheels=wheels))
+
+
+@main.command()
+@click.option("--compare", is_flag=True, help="Set the projects PROJECT... beside this one.")
+@click.argument("projects", metavar="[PROJECT]...", type=FILE, nargs=-1)
+@click.option("--pictures", type=FILE, metavar="FOLDER", help="Write small pictures there alone.")
+def report(compare: bool, projects: tuple[Path, ...], pictures: Path | None) -> None:
+    """Write reports/index.html and test.html, pages to judge masks by looking.
+
+    With --compare write reports/compare.html instead: headline numbers and curves of this project
+    and of other project folders.
+    """
+    from pipeline.stages import report as stage
+
+    if compare != bool(projects):
+        raise click.UsageError("expected --compare and the folders of other projects, or neither")
+    params, paths = _project()
+    if compare:
+        click.echo(stage.compare(params, paths, projects))
+    elif pictures is not None:
+        click.echo(stage.write_pictures(params, paths, pictures))
+    else:
+        click.echo(stage.run(params, paths))
 
 
 @main.command()
@@ -264,7 +380,7 @@ def ledger(update: bool) -> None:
     """Print the uploads; plot their nested score against the leaderboard."""
     from pipeline.stages import ledger as stage
 
-    click.echo(stage.run(*_project(), update=update))
+    _print(*stage.run(*_project(), update=update))
 
 
 @main.command()
@@ -281,10 +397,10 @@ def audit(pictures: int) -> None:
 def views() -> None:
     """Measure what each test-time-augmentation view is worth, out of fold."""
     params, paths = _project()
-    start_keras()
+    _start_keras()
     from pipeline.stages import views as stage
 
-    click.echo(stage.run(params, paths))
+    _print(*stage.run(params, paths))
 
 
 @main.command()
@@ -304,7 +420,7 @@ def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
 def compare(plan: Path, minutes: float | None) -> None:
     """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
     params, paths = _project()
-    start_keras()
+    _start_keras()
     from pipeline.stages import compare as stage
 
-    click.echo(stage.run(params, paths, plan, minutes=minutes))
+    _print(*stage.run(params, paths, plan, minutes=minutes))

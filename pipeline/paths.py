@@ -102,6 +102,36 @@ class Paths:
         return self.root / "reports" / "views.csv"
 
     @property
+    def rule_gains(self) -> Path:
+        """What each rule of the cut-offs is worth."""
+        return self.root / "reports" / "rules.csv"
+
+    @property
+    def area_curve(self) -> Path:
+        """Out-of-fold score at every smallest area."""
+        return self.root / "reports" / "areas.csv"
+
+    @property
+    def report(self) -> Path:
+        """The page on the out-of-fold frames."""
+        return self.root / "reports" / "index.html"
+
+    @property
+    def test_report(self) -> Path:
+        """The page on the test frames."""
+        return self.root / "reports" / "test.html"
+
+    @property
+    def report_files(self) -> Path:
+        """The pictures that both pages show, a folder for every version of them."""
+        return self.root / "reports" / "report_files"
+
+    @property
+    def comparison_report(self) -> Path:
+        """The page that sets projects side by side."""
+        return self.root / "reports" / "compare.html"
+
+    @property
     def diff(self) -> Path:
         """How two submissions differ, as a table and a picture."""
         return self.root / "reports" / "diff"

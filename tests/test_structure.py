@@ -60,7 +60,7 @@ def test_core_module_imports_no_other_part_of_the_project(path):
     assert rooms_of(path) <= {own, "errors", "atomic", "validation"}
 
 
-@pytest.mark.parametrize("path", modules_of("dataset", "training", "inference", "kaggle"))
+@pytest.mark.parametrize("path", modules_of("dataset", "training", "inference", "kaggle", "report"))
 def test_module_below_the_stages_imports_neither_stages_nor_command_line(path):
     # Nor what only stages see.
     assert not rooms_of(path) & {"stages", "cli", "params", "paths"}
@@ -81,6 +81,10 @@ def test_only_the_command_line_imports_click():
     assert importers_of("click") == {"pipeline/cli.py"}
 
 
+def test_only_pages_import_jinja2():
+    assert importers_of("jinja2") == {"pipeline/report/page.py"}
+
+
 def test_only_the_zoo_imports_segmentation_models():
     assert importers_of("segmentation_models") <= {"pipeline/models/zoo.py"}
 
@@ -94,11 +98,12 @@ def test_module_without_networks_imports_no_tensorflow(path):
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_help_imports_neither_tensorflow_nor_keras(argument):
+def test_help_imports_nothing_that_is_slow(argument):
     code = (
         "import sys\nfrom pipeline.cli import main\n"
         "try:\n    main([sys.argv[1]], prog_name='pipeline')\n"
-        "finally:\n    heavy = {'tensorflow', 'keras', 'segmentation_models'} & set(sys.modules)\n"
+        "finally:\n    slow = {'tensorflow', 'keras', 'numpy', 'pydantic', 'rich'}\n"
+        "    heavy = slow & set(sys.modules)\n"
         "    print('imported:', sorted(heavy), file=sys.stderr)\n"
     )
     done = subprocess.run(

@@ -76,12 +76,14 @@ def apply_cutoffs(prob_map: np.ndarray, presence: float, cutoffs: Cutoffs) -> np
         return np.zeros_like(mask)
     if cutoffs.fill_holes:
         mask = binary_fill_holes(mask)
-    if not (cutoffs.largest_only or cutoffs.upper > cutoffs.threshold or cutoffs.min_area > 1):
+    is_faint_dropped = cutoffs.upper > cutoffs.threshold
+    if not (cutoffs.largest_only or is_faint_dropped or cutoffs.min_area > 1) or not mask.any():
         return mask
     labels, count = label(mask, connectivity=2, return_num=True)
     areas = np.bincount(labels.ravel(), minlength=count + 1)
-    peaks = maximum_of_labels(prob_map, labels, np.arange(count + 1))
-    areas[peaks < cutoffs.upper] = 0
+    if is_faint_dropped:
+        peaks = maximum_of_labels(prob_map, labels, np.arange(count + 1))
+        areas[peaks < cutoffs.upper] = 0
     areas[0] = 0  # the background
     keep = (areas > 0) & (areas >= cutoffs.min_area)
     if cutoffs.largest_only:

@@ -6,12 +6,14 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.report.table import Table
+
 _COLOURS = 6  # of the palette's ten those that are told apart most easily
 _LINE_STYLES = ("-", "--", ":")
 _SHADED = 5  # more ranges on top of each other show nothing
 
 
-def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> str:
+def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> Table:
     """Return a table of each experiment's validation score over its runs, best experiment first.
 
     Parameters
@@ -23,7 +25,7 @@ def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> s
 
     Returns
     -------
-    str
+    Table
         Mean of each run's best epoch and its standard deviation over runs, mean after `epochs`,
         and the seconds of training.
     """
@@ -43,8 +45,7 @@ def summarise(curves: pd.DataFrame, *, epochs: Sequence[int] | None = None) -> s
                 "seconds": runs.groupby(["seed", "fold"])["seconds"].max().mean(),
             }
         )
-    table = pd.DataFrame(rows).sort_values("best", ascending=False)
-    return table.to_string(index=False, float_format=lambda value: f"{value:.3f}", na_rep="-")
+    return Table(pd.DataFrame(rows).sort_values("best", ascending=False), ".3f")
 
 
 def draw_curves(curves: pd.DataFrame) -> Figure:

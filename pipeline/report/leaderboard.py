@@ -4,11 +4,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.report.table import Table
+
 _LEADERBOARD = {"public_score": "o", "private_score": "s"}  # with a marker each
 
 
-def tabulate_ledger(ledger: pd.DataFrame) -> str:
-    """Return the uploads as text, numbered from 1 as the plot numbers them.
+def tabulate_ledger(ledger: pd.DataFrame) -> Table:
+    """Return the uploads, numbered from 1 as the plot numbers them.
 
     Parameters
     ----------
@@ -26,9 +28,8 @@ def tabulate_ledger(ledger: pd.DataFrame) -> str:
             "file": ledger["sha256"].str[:7],
             "message": ledger["message"],
         }
-    ).astype(object)
-    table = table.where(table.notna(), "-")
-    return table.to_string(index=False, float_format=lambda score: f"{score:.5f}")
+    )
+    return Table(table, ".5f")
 
 
 def with_both_scores(ledger: pd.DataFrame) -> pd.DataFrame:

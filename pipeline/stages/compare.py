@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.comparison import draw_curves, summarise
+from pipeline.report.table import Table
 from pipeline.stages.train import check_fold, fingerprint, fit_fold
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
@@ -38,7 +39,9 @@ class Plan(Section):
     experiments: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
 
 
-def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None = None) -> str:
+def run(
+    params: Params, paths: Paths, plan_path: Path, *, minutes: float | None = None
+) -> tuple[str | Table, ...]:
     """Train every experiment of a plan on every fold and seed; return the table.
 
     What is done already is not done again: every finished run's curve is in the CSV beside the
@@ -75,12 +78,12 @@ def run(params: Params, paths: Paths, plan_path: Path, *, minutes: float | None 
         curves.append(curve.assign(**key))
         write_text(table_path, pd.concat(curves).to_csv(index=False, float_format="%.5f"))
     if not curves:
-        return f"no training of {plan_path} was started in {minutes} minutes"
+        return (f"no training of {plan_path} was started in {minutes} minutes",)
     table = pd.concat(curves)
     table = table[table["experiment"].isin(variants)]
     with atomic_file(plan_path.with_suffix(".png")) as beside:
         draw_curves(table).savefig(beside, dpi=120)
-    return f"{summarise(table)}\n\n{table_path}, {plan_path.with_suffix('.png')}"
+    return summarise(table), f"\n{table_path}, {plan_path.with_suffix('.png')}"
 
 
 def _short(text: str) -> str:

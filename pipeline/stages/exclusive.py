@@ -25,6 +25,7 @@ def score_exclusive(
     """Write mean IoU, pixel accuracy and every frame's Dice per class; return the scores."""
     masks = [open_masks(paths.train_store, name) for name in spec.classes]
     areas = np.zeros((3, len(spec.classes), len(index)), np.int64)  # overlap, true, predicted
+    presence = np.array([prediction["presence"] for prediction in predictions])
     with progress_bar("Out-of-fold frames", len(index)) as advance:
         for row, (prediction, frame) in enumerate(
             zip(predictions, index.itertuples(), strict=True)
@@ -42,9 +43,14 @@ def score_exclusive(
     scores = {
         "images": len(index),
         "metric": spec.metric,
-        "nested_score": float(_mean_iou(areas.reshape(-1, len(index)).sum(axis=1)[:, None])[0]),
+        "nested_score": _score(areas),
         "nested_score_low": low,
         "nested_score_high": high,
+        "cutoffs": {},
+        "folds": {
+            str(fold): {"nested_score": _score(areas[..., predictions.folds == fold])}
+            for fold in params.folds.indices
+        },
         "pixel_accuracy": float(overlap.sum() / max(true.sum(), 1)),
         "classes": {
             name: {"iou": float(iou)}
@@ -53,11 +59,15 @@ def score_exclusive(
             )
         },
     }
-    _write(paths, spec, index, predictions.folds, areas, scores)
+    _write(paths, spec, index, predictions.folds, areas, presence, scores)
     return (
         f"out-of-fold mean IoU {scores['nested_score']:.4f} (95 %: {low:.4f} to {high:.4f}),"
         f" pixel accuracy {scores['pixel_accuracy']:.4f}"
     )
+
+
+def _score(areas: np.ndarray) -> float:
+    return float(_mean_iou(areas.reshape(-1, areas.shape[2]).sum(axis=1)[:, None])[0])
 
 
 def _mean_iou(sums: np.ndarray) -> np.ndarray:
@@ -74,6 +84,7 @@ def _write(
     index: pd.DataFrame,
     folds: np.ndarray,
     areas: np.ndarray,
+    presence: np.ndarray,
     scores: dict[str, object],
 ) -> None:
     """Write the same files as tuning; there are no cut-offs, and no threshold has a score."""
@@ -82,13 +93,18 @@ def _write(
             **{"class": name},
             fold=folds,
             dice=dice_from_areas(*areas[:, number]),
+            presence=presence[:, number],
             overlap=areas[0, number],
             true_area=areas[1, number],
             predicted_area=areas[2, number],
         )
         for number, name in enumerate(spec.classes)
     ]
-    empty = pd.DataFrame(columns=["threshold", "score", "score_without_min_area", "class"])
-    write_text(paths.threshold_curve, empty.to_csv(index=False))
+    for path, columns in (
+        (paths.threshold_curve, ["threshold", "score", "score_without_min_area", "class"]),
+        (paths.area_curve, ["min_area", "score", "class"]),
+        (paths.rule_gains, ["rule", "gain", "gain_low", "gain_high", "class"]),
+    ):
+        write_text(path, pd.DataFrame(columns=columns).to_csv(index=False))
     write_tables(paths, pd.concat(tables), scores)
     write_text(paths.cutoffs, json.dumps({}) + "\n")

@@ -7,10 +7,11 @@ from pipeline.kaggle.ledger import enter_results, read_ledger
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.leaderboard import draw_ledger, tabulate_ledger, with_both_scores
+from pipeline.report.table import Table
 from pipeline.stages.upload import kaggle_name
 
 
-def run(params: Params, paths: Paths, *, update: bool) -> str:
+def run(params: Params, paths: Paths, *, update: bool) -> tuple[str | Table, ...]:
     """Plot the uploads that have both scores, at least two; return the table of all.
 
     Raises
@@ -27,7 +28,7 @@ def run(params: Params, paths: Paths, *, update: bool) -> str:
         ledger = read_ledger(paths.ledger)
     table = tabulate_ledger(ledger)
     if len(with_both_scores(ledger)) < 2:
-        return table
+        return (table,)
     with atomic_file(paths.ledger_plot) as beside:
         draw_ledger(ledger).savefig(beside, dpi=120)
-    return f"{table}\n\n{paths.ledger}, {paths.ledger_plot}"
+    return table, f"\n{paths.ledger}, {paths.ledger_plot}"

@@ -55,8 +55,8 @@ def run(
     dice = scores["dice"][positives].mean()
     with_mask = f", Dice {dice:.4f} on those with a mask" if positives.any() else ""
     return (
-        f"{submission}: {spec.metric_name} {_mean_score(parts, spec):.4f} over {len(parts[0])} images"
-        f"{with_mask} (all-empty {_mean_score(parts, spec, empty=True):.4f})"
+        f"{submission}: {spec.metric_name} {_mean_score(parts, spec):.4f}"
+        f" over {len(parts[0])} images{with_mask} (all-empty {_mean_score(parts, spec, empty=True):.4f})"
     )
 
 

@@ -11,8 +11,15 @@ from pipeline.atomic import write_text
 from pipeline.competitions.spec import Spec, load_spec
 from pipeline.dataset.store import open_index, open_masks
 from pipeline.masks import rle
+from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.dice import dice_from_areas
-from pipeline.masks.evaluation import Nested, bootstrap_sums, presence_rates, tune_nested
+from pipeline.masks.evaluation import (
+    Nested,
+    bootstrap_interval,
+    bootstrap_sums,
+    presence_rates,
+    tune_nested,
+)
 from pipeline.masks.metrics import METRICS, Metric
 from pipeline.masks.tuning import THRESHOLDS, Frames, score_cutoffs, search_pieces
 from pipeline.params import Params
@@ -29,7 +36,9 @@ class Tuned(NamedTuple):
     frames: Frames
     nested: Nested
     scores: dict[str, object]
-    curve: pd.DataFrame
+    curve: pd.DataFrame  # the score at every threshold
+    areas: pd.DataFrame  # and at every smallest area
+    gains: pd.DataFrame  # of each rule
 
 
 def run(params: Params, paths: Paths) -> str:
@@ -57,8 +66,13 @@ def run(params: Params, paths: Paths) -> str:
     chosen = {name: one.nested.cutoffs._asdict() for name, one in tuned.items()}
     scores["metric"], scores["cutoffs"] = spec.metric, chosen
     scores["folds"] = _by_fold(table, tuned, METRICS[spec.metric])
-    curves = pd.concat([one.curve.assign(**{"class": name}) for name, one in tuned.items()])
-    write_text(paths.threshold_curve, curves.to_csv(index=False, float_format="%.6f"))
+    for part, path in (
+        ("curve", paths.threshold_curve),
+        ("areas", paths.area_curve),
+        ("gains", paths.rule_gains),
+    ):
+        tables = [getattr(one, part).assign(**{"class": name}) for name, one in tuned.items()]
+        write_text(path, pd.concat(tables).to_csv(index=False, float_format="%.6f"))
     write_tables(paths, table, scores)
     write_text(paths.cutoffs, json.dumps(chosen, indent=2) + "\n")
     return describe(spec.metric_name, scores, chosen)
@@ -105,7 +119,17 @@ def _tune_class(
         "all_empty_score": empty,
         "perfect_presence_score": _with_perfect_presence(frames, equal, metric),
     }
-    return Tuned(frames, nested, scores, curve)
+    best = tables[nested.cutoffs.shape_prior]
+    areas = score_min_areas(best, nested.cutoffs, metric=metric)
+    gains = rule_gains(tables, predictions.folds, nested.by_fold, metric=metric)
+    return Tuned(
+        frames,
+        nested,
+        scores,
+        curve,
+        pd.DataFrame(dict(zip(("min_area", "score"), areas, strict=True))),
+        _tabulate_gains(gains, masks["subject"].to_numpy(), params.seed),
+    )
 
 
 def _tabulate(masks: pd.DataFrame, folds: np.ndarray, name: str, tuned: Tuned) -> pd.DataFrame:
@@ -121,6 +145,15 @@ def _tabulate(masks: pd.DataFrame, folds: np.ndarray, name: str, tuned: Tuned) -
         confidence=frames.confidence,
         touches_border=[_touches_border(*f) for f in masks[["rle", "height", "width"]].values],
     )
+
+
+def _tabulate_gains(gains: dict[str, np.ndarray], subjects: np.ndarray, seed: int) -> pd.DataFrame:
+    rows = [
+        (rule, gain.mean(), *bootstrap_interval(gain, subjects, seed=seed))
+        for rule, gain in gains.items()
+    ]
+    table = pd.DataFrame(rows, columns=["rule", "gain", "gain_low", "gain_high"])
+    return table.sort_values("gain", ascending=False)
 
 
 def _score_thresholds(frames: Frames, weights: np.ndarray, metric: Metric) -> pd.DataFrame:

@@ -23,10 +23,11 @@ from pipeline.masks.evaluation import bootstrap_interval, tune_nested
 from pipeline.params import Params, possible_views
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
+from pipeline.report.table import Table
 from pipeline.stages.folds import read_folds
 
 
-def run(params: Params, paths: Paths) -> str:
+def run(params: Params, paths: Paths) -> tuple[str | Table, ...]:
     """Predict every frame with its out-of-fold model in each view; return the gains as a table.
 
     A view's gain is that of its mean with identity over identity alone, in nested out-of-fold
@@ -68,9 +69,9 @@ def run(params: Params, paths: Paths) -> str:
     configured = dice[params.predict.views].mean()
     return (
         f"identity: nested out-of-fold Dice {alone.mean():.4f};"
-        f" {', '.join(params.predict.views)} (params.yaml): {configured:.4f}\n"
-        + table.to_string(index=False, float_format=lambda value: f"{value:+.4f}")
-        + f"\nharmful beside identity: {', '.join(harmful) or 'none'}"
+        f" {', '.join(params.predict.views)} (params.yaml): {configured:.4f}",
+        Table(table, "+.4f"),
+        f"harmful beside identity: {', '.join(harmful) or 'none'}",
     )
 
 

@@ -1,6 +1,7 @@
 """What each command does where nothing is at fault; training itself runs in test_dvc.py."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.cli import main
+from pipeline.cli import SECTIONS, main
 from pipeline.competitions.spec import known_specs, load_spec
 from pipeline.inference.views import VIEWS
 from pipeline.masks.clean import Cutoffs
@@ -45,17 +46,48 @@ IN_THE_ORDER_OF_THE_WORK = [
     "tune",
     "predict",
     "submit",
-    "check",
-    "score",
+    "report",
 ]
 
 
-def test_help_lists_the_commands_in_the_order_of_the_work():
-    _, commands = run_well("--help").split("Commands:\n")
-    observed = [line.split()[0] for line in commands.splitlines()]
-    assert [name for name in observed if name in IN_THE_ORDER_OF_THE_WORK] == (
+def test_help_lists_the_commands_under_headings_in_the_order_of_the_work():
+    text = run_well("--help")
+    places = [text.index(f"\n{heading}:\n") for heading in SECTIONS]
+    assert places == sorted(places)
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", text, re.MULTILINE)
+    assert [name for name in listed if name in IN_THE_ORDER_OF_THE_WORK] == (
         IN_THE_ORDER_OF_THE_WORK
     )
+    assert sorted(listed) == sorted(main.commands)
+
+
+def test_every_command_stands_in_one_section():
+    names = [name for section in SECTIONS.values() for name in section]
+    assert sorted(names) == sorted(main.commands)
+
+
+def test_next_command_is_told_beside_the_output(project):
+    result = run_cli("folds")
+    assert result.stdout == "data/folds.csv: 2 folds, 50% to 50% empty masks\n"
+    assert result.stderr == "next: pipeline weights\n"
+
+
+def test_next_command_is_not_told_by_a_command_that_fails(empty):
+    assert "next:" not in run_cli("folds").stderr
+
+
+def test_next_command_is_not_told_inside_of_dvc(project, monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "folds")
+    assert run_cli("folds").stderr == ""
+
+
+def test_quiet_prints_errors_alone(project):
+    result = run_cli("--quiet", "folds")
+    assert (result.exit_code, result.output) == (0, "")
+    PATHS.folds.unlink()
+    result = run_cli("--quiet", "tune")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: data/folds.csv: no such file; run: pipeline folds\n"
 
 
 @pytest.mark.parametrize("command", main.commands)

@@ -94,6 +94,7 @@ def test_dvc_repro_from_nothing_runs_every_stage(reproduced):
         "folds",
         "predict",
         "preprocess",
+        "report",
         "submit",
         "train@0",
         "train@1",
@@ -101,7 +102,7 @@ def test_dvc_repro_from_nothing_runs_every_stage(reproduced):
         "weights",
     ]
     assert observed[:2] == ["data/dvc.yaml:sample", "preprocess"]
-    assert observed[-1] == "submit"
+    assert observed[-2:] == ["submit", "report"]
 
 
 def test_dvc_repro_submission_is_valid(clone):
@@ -163,8 +164,8 @@ def test_dvc_repro_after_a_change_of_submit_runs_submit_alone(clone):
     [
         ({"seed": 7}, {"data/dvc.yaml:sample", "folds", "train@0", "train@1", "tune"}),
         ({"sample": {"frames": 5}}, {"data/dvc.yaml:sample"}),
-        ({"folds": {"indices": [0, 1, 2]}}, {"folds", "train@2", "predict"}),
-        ({"preprocess": {"height": 64}}, {"preprocess", "train@0", "train@1", "predict"}),
+        ({"folds": {"indices": [0, 1, 2]}}, {"folds", "train@2", "predict", "report"}),
+        ({"preprocess": {"height": 64}}, {"preprocess", "train@0", "train@1", "predict", "report"}),
         ({"model": {"width": 8}}, {"train@0", "train@1"}),
     ],
     ids=["seed", "sample", "folds", "preprocess", "model"],

@@ -18,7 +18,7 @@ def curves():
 
 
 def test_summarise_best_experiment_stands_first(curves):
-    header, first, second = (line.split() for line in summarise(curves).splitlines())
+    header, first, second = (line.split() for line in str(summarise(curves)).splitlines())
     assert header == [
         "experiment",
         "runs",
@@ -47,6 +47,6 @@ def test_draw_curves_shows_each_experiment_against_images_and_seconds(curves):
 
 
 def test_summarise_shows_the_epochs_asked_for(curves):
-    header, first, _ = (line.split() for line in summarise(curves, epochs=(3,)).splitlines())
+    header, first, _ = (line.split() for line in str(summarise(curves, epochs=(3,))).splitlines())
     assert header[4:6] == ["epoch", "3"]
     assert first[4] == "0.500"  # .1 and .3, and .3 more

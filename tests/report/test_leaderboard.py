@@ -18,7 +18,7 @@ def ledger():
 
 
 def test_tabulate_ledger_numbers_the_uploads_and_shortens_digests(ledger):
-    header, *rows = (line.split() for line in tabulate_ledger(ledger).splitlines())
+    header, *rows = (line.split() for line in str(tabulate_ledger(ledger)).splitlines())
     columns = ["#", "time", "nested", "public", "private", "revision", "file", "message"]
     assert header == columns
     time, file = "2026-11-24T01:00:00Z", "fedcba9"
