@@ -171,7 +171,8 @@ class Spec(Section):
     classes : tuple of str
         Masks per image; exclusive ones are the values 0, 1, ... of label files.
     levels : (low, high) or "own", optional
-        Of deeper images what becomes 0 and 255: fixed values, or each image's least and greatest.
+        What of an image becomes 0 and 255: fixed values, or each image's least and greatest.
+        Without them images of more than 8 bits are refused.
     page : int
         Which slice of an image's last axis, where a file is a stack of many.
     """
@@ -248,17 +249,9 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _classes_fit(self) -> "Spec":
-        count, rows = len(self.classes), " ".join(self.submission.row)
+        count = len(self.classes)
         if len(set(self.classes)) < count:
             raise ValueError(f"classes: expected names that differ, got {list(self.classes)}")
-        if "{id}" not in rows or (count > 1) != ("{class}" in rows):
-            wanted = "{id} and {class}" if count > 1 else "{id} alone"
-            raise ValueError(f"submission.row: expected {wanted}, got {rows}")
-        known = {"id", "class", *FilePattern(self.images[0]).names}
-        for form, names in ((self.submission, {"id", "class"}), (self.mask_table, known)):
-            used = re.findall(r"\{(\w+)\}", " ".join(form.row)) if form else []
-            if unknown := [name for name in used if name not in names]:
-                raise ValueError(f"row: unknown placeholder {{{unknown[0]}}}")
         if count > (255 if self.exclusive else 8):
             raise ValueError(f"classes: expected at most 8, 255 exclusive ones, got {count}")
         if self.exclusive and (count < 2 or self.masks is None):
@@ -267,6 +260,35 @@ class Spec(Section):
             raise ValueError("metric: mean_iou and exclusive classes go together")
         if self.metric.startswith("instance") and not self.instances:
             raise ValueError(f"metric: {self.metric} needs instances: true")
+        # Files hold one class each, unless values of their pixels tell classes apart.
+        has_own_file = count > 1 and not self.exclusive and not isinstance(self.foreground, dict)
+        for text in self.masks or ():
+            if has_own_file != ("{class}" in text):
+                raise ValueError(
+                    f"masks: expected {'a' if has_own_file else 'no'} {{class}}, got {text}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _templates_fit(self) -> "Spec":
+        names = set(FilePattern(self.images[0]).id_names)
+        several = len(self.classes) > 1
+        for where, form, known in (
+            ("submission", self.submission, {"id"}),
+            ("mask_table", self.mask_table, {"id", *names}),
+        ):
+            used = set(re.findall(r"\{(\w+)\}", " ".join(form.row))) if form else None
+            if used is None:
+                continue
+            if unknown := used - known - {"class"}:
+                raise ValueError(f"{where}.row: unknown placeholder {{{min(unknown)}}}")
+            if not used - {"class"} or several != ("class" in used):
+                wanted = "an image and {class}" if several else "an image alone"
+                raise ValueError(f"{where}.row: expected what names {wanted}, got {form.row}")
+        if unknown := set(re.findall(r"\{(\w+)\}", self.id or "")) - names:
+            raise ValueError(f"id: unknown placeholder {{{min(unknown)}}}")
+        if isinstance(self.levels, tuple) and self.levels[0] >= self.levels[1]:
+            raise ValueError(f"levels: expected two that ascend, got {list(self.levels)}")
         return self
 
 

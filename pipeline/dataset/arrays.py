@@ -120,9 +120,7 @@ def _decode_deep(path: Path) -> np.ndarray:
     try:
         data = path.read_bytes()
         if data[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM:
-            import pydicom  # slow to import
-
-            return pydicom.dcmread(io.BytesIO(data)).pixel_array
+            return _decode_dicom(data)
         if data.startswith(b"\x93NUMPY"):
             return np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:
@@ -134,6 +132,18 @@ def _decode_deep(path: Path) -> np.ndarray:
         if pixels is None or pixels.dtype == np.uint8:  # not its depth is what was refused
             raise
     return pixels if pixels.ndim == 2 else pixels[..., 2::-1]
+
+
+def _decode_dicom(data: bytes) -> np.ndarray:
+    """Return the pixels in modality values, bright for much; frames stand last."""
+    import pydicom  # slow to import
+    from pydicom.pixels import apply_modality_lut
+
+    image = pydicom.dcmread(io.BytesIO(data))
+    pixels = apply_modality_lut(image.pixel_array, image)
+    if image.get("PhotometricInterpretation") == "MONOCHROME1":
+        pixels = pixels.max() - pixels
+    return np.moveaxis(pixels, 0, -1) if int(image.get("NumberOfFrames") or 1) > 1 else pixels
 
 
 def _to_8_bits(pixels: np.ndarray, levels: tuple[float, float] | str) -> np.ndarray:

@@ -328,24 +328,35 @@ def test_metric_names_are_those_of_the_metrics():
         ),
         (
             {"submission": {"header": ["id", "rle"]}},
-            "submission.row: expected {id} and {class}, got {id}",
+            "submission.row: expected what names an image and {class}, got ('{id}',)",
         ),
         (
             {"submission": {"header": ["a", "b", "rle"], "row": ["{class}", "{class}"]}},
-            "submission.row: expected {id} and {class}, got {class} {class}",
+            "submission.row: expected what names an image and {class}, got ('{class}', '{class}')",
         ),
-        ({"classes": ["left"]}, "submission.row: expected {id} alone, got {id} {class}"),
+        (
+            {"classes": ["left"], "masks": "b/{id}.png"},
+            "submission.row: expected what names an image alone, got ('{id}', '{class}')",
+        ),
+        ({"classes": ["left"]}, "masks: expected no {class}, got b/{id}_{class}.png"),
+        ({"masks": "b/{id}.png"}, "masks: expected a {class}, got b/{id}.png"),
+        ({"id": "{id}_{part}"}, "id: unknown placeholder {part}"),
+        ({"levels": [9, 9]}, "levels: expected two that ascend, got [9.0, 9.0]"),
+        (
+            {"masks": None, "mask_table": {"file": "t.csv", "header": ["id", "rle"]}},
+            "mask_table.row: expected what names an image and {class}, got ('{id}',)",
+        ),
         (
             {"submission": {"header": ["id", "class", "rle"], "row": ["{id}_{class}"]}},
             "submission: row: expected 2 templates for the columns id, class, rle, got 1",
         ),
         (
             {"submission": {"header": ["x", "rle"], "row": ["{id}_{class}_{frame}"]}},
-            "row: unknown placeholder {frame}",
+            "submission.row: unknown placeholder {frame}",
         ),
         (
             {"mask_table": {**TABLE, "row": ["{subject}"]}},
-            "row: unknown placeholder {subject}",
+            "mask_table.row: unknown placeholder {subject}",
         ),
         ({"masks": None}, "masks: expected a file pattern, or mask_table in its place"),
         (
@@ -368,7 +379,7 @@ def test_spec_that_contradicts_itself_is_told_in_one_line(changes, expected):
 
 
 def test_spec_masks_may_have_placeholders_that_tell_masks_apart():
-    for masks in ("b/{id}/{instance}.png", "b/{class}/{id}.png", "{class}/{id}/x*_{instance}.png"):
+    for masks in ("b/{class}/{id}.png", "{class}/{id}/x*_{instance}.png"):
         assert make_spec(TWO, masks=masks).masks == (masks,)
 
 

@@ -2,12 +2,14 @@ import io
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from scipy.io import savemat
 
 from pipeline.dataset.arrays import Reading, decode_image, decode_labels
@@ -200,10 +202,7 @@ def test_decode_image_missing_file_and_folder_are_named(tmp_path):
 # DICOM
 
 
-def write_dicom(path, pixels):
-    pydicom = pytest.importorskip("pydicom")
-    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
-
+def write_dicom(path, pixels, **changes):
     data = pydicom.Dataset()
     data.file_meta = pydicom.dataset.FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -215,6 +214,8 @@ def write_dicom(path, pixels):
     data.BitsAllocated = data.BitsStored = 8 * pixels.itemsize
     data.HighBit, data.PixelRepresentation = data.BitsStored - 1, 0
     data.PixelData = pixels.tobytes()
+    for name, value in changes.items():
+        setattr(data, name, value)
     pydicom.dcmwrite(path, data, enforce_file_format=True)
     return path
 
@@ -226,6 +227,28 @@ def test_decode_image_dicom_is_read_whatever_its_name(tmp_path):
     path = write_dicom(tmp_path / "8.dcm", np.resize(GREY, (2, 4)))
     observed = decode_image(path, Reading((0, 255)))
     np.testing.assert_array_equal(observed, np.resize(GREY, (2, 4)))
+
+
+def test_decode_image_dicom_white_for_little_is_turned_round(tmp_path):
+    path = write_dicom(tmp_path / "a.dcm", GREY, PhotometricInterpretation="MONOCHROME1")
+    observed = decode_image(path, Reading((0, 255)))
+    np.testing.assert_array_equal(observed, GREY.max() - GREY)
+
+
+def test_decode_image_dicom_slope_makes_modality_values(tmp_path):
+    scale = {"RescaleSlope": "2", "RescaleIntercept": "-8"}
+    path = write_dicom(tmp_path / "a.dcm", GREY, **scale)
+    observed = decode_image(path, Reading((-8, 502)))  # 0 and 255
+    np.testing.assert_array_equal(observed, GREY)
+
+
+def test_decode_image_dicom_frames_are_pages(tmp_path):
+    both = np.stack([GREY, GREY[::-1]])
+    path = write_dicom(tmp_path / "a.dcm", both[0])
+    image = pydicom.dcmread(path)
+    image.NumberOfFrames, image.PixelData = 2, both.tobytes()
+    image.save_as(path)
+    np.testing.assert_array_equal(decode_image(path, Reading((0, 255), page=1)), both[1])
 
 
 def test_decode_image_dicom_without_levels_or_cut_is_refused(tmp_path):
