@@ -3,7 +3,8 @@
 Works in a project whose `dvc repro` is finished and whose test masks are known, such as the
 embedded sample's or usgra-seg's. Rows with a plus build on each other; out of fold a frame has one
 model, so the ensemble of all folds shows on the test frames alone, where the rows above it are the
-mean of the single models.
+mean of the single models. Of a network with a presence head a row more says what presence is worth
+without it.
 
     python benchmarks/ingredients.py [PROJECT]
 """
@@ -24,8 +25,8 @@ from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import bootstrap_interval, tune_nested
+from pipeline.masks.search import Frames, evaluate_cutoffs
 from pipeline.masks.shapes import make_shape_prior
-from pipeline.masks.tuning import Frames, evaluate_cutoffs
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
 from pipeline.runtime import start_keras
@@ -131,6 +132,8 @@ def main() -> None:
     mean = mean_predictions(tests["views"], [1 / models] * models)
     maps = oof["identity"], masks, folds, tests["identity"], index
     priors = {name: tabulate_prior(name, *maps) for name in ("ellipse", "components")}
+    surest = oof["identity"]["prob_map"].max(axis=(1, 2, 3)) / 255
+    surest_of_test = [one["prob_map"].max(axis=(1, 2, 3)) / 255 for one in tests["identity"]]
     oof = {name: tabulate(predictions, masks) for name, predictions in oof.items()}
     single = {name: [tabulate(one, index) for one in members] for name, members in tests.items()}
 
@@ -139,6 +142,15 @@ def main() -> None:
     rows = {"0.5": (at_half, mean_over_models(single["identity"], half))}
     for name, rules in STEPS.items():
         rows[name] = score(oof["identity"], folds, single["identity"], rules)
+    if params.model.presence_head:
+        of_map = oof["identity"]._replace(presence=surest)
+        of_test = [
+            one._replace(presence=values)
+            for one, values in zip(single["identity"], surest_of_test, strict=True)
+        ]
+        rows["+ presence, by the map in place of the head"] = score(
+            of_map, folds, of_test, STEPS["+ presence"]
+        )
     configured = params.tune.rules
     for name, (of_train, of_test) in priors.items():
         rows[f"threshold, area on shape prior {name}"] = score(

@@ -18,7 +18,9 @@ import pandas as pd
 from skimage.io import imread
 from skimage.transform import resize
 
+from pipeline.competitions.spec import load_spec
 from pipeline.dataset.store import build_store, open_store
+from pipeline.dataset.truth import MaskFiles
 
 HEIGHT, WIDTH = 96, 128
 FRAME_HEIGHT, FRAME_WIDTH = 420, 580
@@ -55,7 +57,10 @@ def run_loop(frames: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def run_project(frames: pd.DataFrame, folder: Path) -> None:
     """Preprocess as `pipeline preprocess` does; it also checks, and encodes the masks."""
-    build_store(folder, frames, height=HEIGHT, width=WIDTH, channels=1, foreground=255)
+    spec = load_spec("sample")  # whose masks are files of 0 and 255
+    files = {frame.id: [(None, frame.mask)] for frame in frames.itertuples()}
+    size = {"height": HEIGHT, "width": WIDTH, "channels": 1}
+    build_store(folder, frames, spec, **size, truth=MaskFiles(files, spec))
 
 
 def seconds(function: Callable[..., object], *arguments: object) -> float:

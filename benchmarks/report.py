@@ -81,9 +81,11 @@ def write_store(folder: Path, masks: list[np.ndarray], *, with_masks: bool) -> p
             stored[row] = resize_mask(mask, *SIZE)
         index["subject"] = [str(row // 120 + 1) for row in range(len(masks))]
         index["area"] = [int(mask.sum()) for mask in masks]
-        index["rle"] = [rle.encode(mask) for mask in masks]
         index["contradicts"] = ""
         index.loc[0:39, "contradicts"] = index["id"].iloc[:40].to_numpy()[::-1]
+        of_class = index[["id", "area"]].assign(rle=[rle.encode(mask) for mask in masks])
+        of_class.insert(1, "class", "mask")
+        of_class.to_csv(folder / "masks.csv", index=False)
     index.to_csv(folder / "index.csv", index=False)
     size = {"height": SIZE[0], "width": SIZE[1], "channels": 1}
     (folder / "size.json").write_text(json.dumps(size))
@@ -94,8 +96,8 @@ def write_predictions(path: Path, masks: list[np.ndarray]) -> None:
     """Write predictions of these masks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(len(masks))
-    predictions = create_predictions(path, len(masks), SIZE)
-    one = np.zeros((), prediction_type(*SIZE))
+    predictions = create_predictions(path, len(masks), (1, *SIZE))
+    one = np.zeros((), prediction_type(1, *SIZE))
     for row, mask in enumerate(masks):
         one["prob_map"] = draw_map(mask, generator)
         one["presence"] = one["prob_map"].max() / 255

@@ -70,6 +70,10 @@ EXPERIMENTS = {
     "FCN-16s": fcn(16),
     "FCN-32s": fcn(32),
 }
+PAIRS = {
+    "fcn2s_minus_fcn8s": ("FCN-2s", "FCN-8s"),
+    "default_minus_unet": ("FCN-2s wide 3x3 norm", "U-Net"),
+}
 # Three seeds for the networks that decide, one for the others.
 PLANS = ((DECIDING, [1, 2, 3]), (EXPERIMENTS, [1]))
 
@@ -96,17 +100,22 @@ def prepare(task, data, folder):
 
 
 def claim(task):
-    """Draw the curves, print their table, and whether the claim holds: FCN-2s minus FCN-8s."""
+    """Draw the curves, print their table, and on the same runs what one network is above another.
+
+    Whether the claim holds is FCN-2s minus FCN-8s; the default network is compared with U-Net.
+    """
     curves = pd.read_csv(RESULTS / f"seed_claim_{task}.csv")
     draw_curves(curves).savefig(RESULTS / f"seed_claim_{task}.png", dpi=90)
     print(f"\n{task}\n{summarise(curves, epochs=SHOWN)}")
     runs = curves.set_index(["seed", "fold", "epoch"])
-    both = [runs[runs["experiment"] == name]["score"] for name in ("FCN-2s", "FCN-8s")]
-    gain = (both[0] - both[1]).dropna().unstack("epoch")
-    for epoch in SHOWN:
-        if epoch in gain:
-            name = f"{task}_fcn2s_minus_fcn8s_epoch{epoch}"
-            print(f"{name}: {gain[epoch].mean():+.3f} (sd {gain[epoch].std():.3f})")
+    for label, pair in PAIRS.items():
+        both = [runs[runs["experiment"] == name]["score"] for name in pair]
+        gain = (both[0] - both[1]).dropna().unstack("epoch")
+        for epoch in SHOWN:
+            if epoch in gain:
+                mean, spread = gain[epoch].mean(), gain[epoch].std()
+                count = f"sd {spread:.3f} of {len(gain)} runs"
+                print(f"{task}_{label}_epoch{epoch}: {mean:+.3f} ({count})")
 
 
 def main():

@@ -26,7 +26,8 @@ from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.dice import dice_score
 from pipeline.masks.evaluation import fold_weights
-from pipeline.masks.tuning import RULES, score_cutoffs, tune_cutoffs
+from pipeline.masks.search import RULES, score_cutoffs
+from pipeline.masks.tuning import tune_cutoffs
 
 SHAPE = (420, 580)
 THRESHOLDS = range(1, 256)

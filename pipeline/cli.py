@@ -91,7 +91,7 @@ class Commands(click.Group):
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
         if not (ctx.params["quiet"] or "DVC_STAGE" in os.environ):  # DVC goes on by itself
-            click.echo(f"next: {_NEXT[ctx.invoked_subcommand]}", err=True)
+            click.echo(f"next: {ctx.obj or _NEXT[ctx.invoked_subcommand]}", err=True)
         return result
 
 
@@ -161,14 +161,23 @@ def main(ctx: click.Context, quiet: bool) -> None:
 
 
 @main.command()
-@click.argument("competition")
+@click.argument("competition", required=False)
 @click.option("--data", metavar="DIR", help="Folder of the raw files.")
 @click.option("--device", type=click.Choice(["cpu", "gpu"]), help="Size the parameters for it.")
 @click.option("--network", metavar="NAME", help="keras-fcn or extended-fcn, as published.")
-def init(competition: str, data: str | None, device: str | None, network: str | None) -> None:
-    """Write params.yaml for COMPETITION: a name or your own spec's .yaml file."""
+def init(
+    competition: str | None, data: str | None, device: str | None, network: str | None
+) -> None:
+    """Write params.yaml for COMPETITION: a name or your own spec's .yaml file.
+
+    Without COMPETITION list the names.
+    """
     from pipeline.stages import init as stage
 
+    if competition is None:
+        _print(stage.list_competitions())
+        click.get_current_context().find_root().obj = "pipeline init NAME"
+        return
     click.echo(stage.run(Paths(Path()), competition, data_dir=data, device=device, network=network))
 
 

@@ -10,6 +10,9 @@ settings.load_profile("no_deadline")
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=1, help="how often a training is killed")
+    parser.addoption(
+        "--fuzz", type=int, default=50, help="cases of each test of tests/functional/test_fuzz.py"
+    )
 
 
 @pytest.fixture(autouse=True)

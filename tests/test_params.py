@@ -6,8 +6,8 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.inference.views import VIEWS
+from pipeline.masks.search import RULES
 from pipeline.masks.shapes import SHAPE_PRIORS
-from pipeline.masks.tuning import RULES
 from pipeline.params import PriorName, RuleName, ViewName, load_params, possible_views
 from pipeline.stages.init import render_params
 from pipeline.validation import read_yaml

@@ -148,7 +148,7 @@ class Preset(Section):
     channels: Literal[1, 3] = 1
     batch_size: Annotated[int, Field(ge=1)] = 16
     epochs: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
 
 
 def _default_presets() -> dict[str, Preset]:

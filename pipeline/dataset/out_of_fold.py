@@ -13,7 +13,7 @@ from pipeline.dataset.images import resize_prob_map
 from pipeline.masks import rle
 from pipeline.masks.clean import confidence
 from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
-from pipeline.masks.tuning import Frames
+from pipeline.masks.search import Frames
 
 _FRAMES_PER_PROCESS = 200  # fewer are tabulated before another process has started
 

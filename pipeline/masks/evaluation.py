@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.metrics import DICE, Metric
+from pipeline.masks.search import Frames, Rule, evaluate_cutoffs, score_cutoffs
 from pipeline.masks.shapes import ShapePrior
-from pipeline.masks.tuning import Frames, Rule, evaluate_cutoffs, score_cutoffs, tune_cutoffs
+from pipeline.masks.tuning import tune_cutoffs
 
 _RESAMPLES = 10_000
 

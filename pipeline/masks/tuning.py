@@ -1,59 +1,24 @@
-"""The best cut-offs for out-of-fold maps, exactly, from tables of the maps' connected pieces."""
+"""The best cut-offs for out-of-fold maps, exactly."""
 
-import hashlib
-from collections.abc import Callable, Collection, Iterable
-from itertools import product
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs, presence_score
 from pipeline.masks.metrics import DICE, Metric
+from pipeline.masks.search import (
+    EQUAL,
+    Frames,
+    Rule,
+    best_of,
+    evaluate_cutoffs,
+    score_cutoffs,
+    search_pieces,
+    show_present,
+)
 
-Rule = Literal["min_area", "upper", "largest", "holes", "presence"]
-RULES: tuple[Rule, ...] = get_args(Rule)
-THRESHOLDS = np.arange(1, 256)
 PRESENCE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_EQUAL = 1e-9  # scores closer than this differ by rounding
 _ROUNDS = 5
-
-
-class Frames(NamedTuple):
-    """What tuning knows of N frames.
-
-    Attributes
-    ----------
-    pieces, filled : numpy.ndarray
-        From `stack_pieces`: of the maps at original size, and of the maps without holes.
-    true_areas : numpy.ndarray
-        int, (N,), pixels of the true masks.
-    presence, confidence : numpy.ndarray
-        float, (N,), presence and the maps' `confidence`.
-    """
-
-    pieces: np.ndarray
-    filled: np.ndarray
-    true_areas: np.ndarray
-    presence: np.ndarray
-    confidence: np.ndarray
-
-
-class Search(NamedTuple):
-    """The score of everything that was tried, at its best smallest area.
-
-    Attributes
-    ----------
-    forms : list of (bool, bool)
-        Holes filled, largest piece only; the first axis of the arrays.
-    scores : numpy.ndarray
-        float, (forms, 255 thresholds, 256 upper thresholds, M objectives); -inf where not tried.
-    min_areas : numpy.ndarray
-        int, same shape: one more than the largest piece that is dropped, 0 where none is.
-    """
-
-    forms: list[tuple[bool, bool]]
-    scores: np.ndarray
-    min_areas: np.ndarray
 
 
 def tune_cutoffs(
@@ -81,194 +46,13 @@ def tune_cutoffs(
     list of Cutoffs
         One per objective. Among equal scores those with the fewest rules and the middle threshold.
     """
-    found = _best_of(search_pieces(frames, weights, rules, metric=metric), frames, weights)
+    found = best_of(search_pieces(frames, weights, rules, metric=metric), frames, weights)
     if "presence" not in rules:
         return found
     return [
         _alternate(frames, column, cutoffs, rules, metric)
         for column, cutoffs in zip(weights.T, found, strict=True)
     ]
-
-
-def evaluate_cutoffs(frames: Frames, cutoffs: Cutoffs) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `apply_cutoffs` predicts for each frame.
-
-    Returns
-    -------
-    overlaps, areas : numpy.ndarray
-        int64, (N,): pixels of the predicted mask that are in the true one, and all of them.
-    """
-    rows = _kept(frames, cutoffs)
-    areas, overlaps = np.zeros((2, len(frames.true_areas)), dtype=np.int64)
-    np.add.at(areas, rows["image"], rows["area"])
-    np.add.at(overlaps, rows["image"], rows["overlap"])
-    return overlaps, areas
-
-
-def score_cutoffs(
-    frames: Frames, cutoffs: Cutoffs, weights: np.ndarray, metric: Metric = DICE
-) -> np.ndarray:
-    """Return the score of cut-offs under each weighting, float64 (M,)."""
-    overlaps, areas = evaluate_cutoffs(frames, cutoffs)
-    return metric.score(overlaps, frames.true_areas, areas, weights)
-
-
-def search_pieces(
-    frames: Frames,
-    weights: np.ndarray,
-    rules: Collection[Rule],
-    *,
-    metric: Metric = DICE,
-    forms: Iterable[tuple[bool, bool]] | None = None,
-    uppers: Collection[int] | None = None,
-) -> Search:
-    """Score every threshold, upper threshold, smallest area, largest piece and hole filling.
-
-    Parameters
-    ----------
-    frames, weights, rules, metric
-        See `tune_cutoffs`.
-    forms, uppers : collection, optional
-        The only ones to try.
-
-    Returns
-    -------
-    Search
-    """
-    if forms is None:
-        forms = product(
-            (False, True)[: 1 + ("holes" in rules)], (False, True)[: 1 + ("largest" in rules)]
-        )
-    forms = list(forms)
-    if uppers is None:
-        uppers = range(256) if "upper" in rules else (0,)
-    shape = len(forms), len(THRESHOLDS), 256, weights.shape[1]
-    scores, min_areas = np.full(shape, -np.inf), np.zeros(shape, dtype=np.int64)
-    known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-    for (form, (filled, largest)), threshold in product(enumerate(forms), THRESHOLDS.tolist()):
-        every = frames.filled if filled else frames.pieces
-        rows = _by_area(every[_stands_at(every, threshold)])
-        tried = np.array([upper for upper in uppers if not 0 < upper <= threshold], int)
-        # Upper thresholds between the same two peaks keep the same pieces.
-        between = np.searchsorted(np.unique(rows["peak"]), tried)
-        for position in np.unique(between):
-            alike = tried[between == position]
-            seen = rows[rows["peak"] >= alike[0]]
-            seen = seen[_is_last(seen["image"])] if largest else seen
-            content = [seen[name].tobytes() for name in ("image", "area", "overlap")]
-            key = hashlib.blake2b(b"".join(content), digest_size=16).digest()
-            if key not in known:
-                known[key] = _best_min_areas(
-                    seen, frames.true_areas, weights, metric, may_drop="min_area" in rules
-                )
-            scores[form, threshold - 1, alike], min_areas[form, threshold - 1, alike] = known[key]
-    return Search(forms, scores, min_areas)
-
-
-def _best_min_areas(
-    rows: np.ndarray,
-    true_areas: np.ndarray,
-    weights: np.ndarray,
-    metric: Metric,
-    *,
-    may_drop: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each objective's best score and smallest area, (M,) each, for `rows` of `_by_area`."""
-    order = np.argsort(rows["area"], kind="stable")
-    score_drops = _drops_pooled if metric.pooled else _drops_of_images
-    totals = score_drops(rows, order, true_areas, weights, metric)
-    if not may_drop:
-        return totals[0], np.zeros(weights.shape[1], dtype=np.int64)
-    areas = rows["area"][order].astype(np.int64)
-    # Pieces of equal area are dropped together or not at all.
-    totals[1:-1][areas[1:] == areas[:-1]] = -np.inf
-    # The first of equal totals; rounding, which hangs on the images' order, must not choose.
-    dropped = (totals >= totals.max(axis=0) - _EQUAL).argmax(axis=0)
-    # The 0 stands for "none dropped", also where there is no piece.
-    min_areas = np.append(0, areas + 1)[dropped]
-    return totals[dropped, np.arange(len(dropped))], min_areas
-
-
-def _drops_of_images(
-    rows: np.ndarray,
-    order: np.ndarray,
-    true_areas: np.ndarray,
-    weights: np.ndarray,
-    metric: Metric,
-) -> np.ndarray:
-    """Return the mean score after each drop in turn, (1 + pieces, M).
-
-    `rows` are pieces by image and, within an image, from small to large: dropping one means that
-    the smaller ones of its image are dropped already. So the change of the image's score by each
-    drop is known beforehand, and a cumulative sum over all pieces by area holds every total.
-    """
-    image = rows["image"]
-    last = _is_last(image)
-    group = np.cumsum(last) - last
-    sums = np.stack([rows["area"], rows["overlap"]]).astype(np.int64)
-    running = sums.cumsum(axis=1)
-    without = running[:, last][:, group] - running
-    within = without + sums
-    truth = true_areas[image]
-    loss = metric.of_areas(within[1], truth, within[0]) - metric.of_areas(
-        without[1], truth, without[0]
-    )
-    lost = (loss[:, None] * weights[image])[order].cumsum(axis=0)
-    lost = np.vstack([np.zeros(weights.shape[1]), lost])
-    none = np.zeros_like(true_areas)
-    return metric.score(none, true_areas, none, weights) + (lost[-1] - lost)
-
-
-def _drops_pooled(
-    rows: np.ndarray,
-    order: np.ndarray,
-    true_areas: np.ndarray,
-    weights: np.ndarray,
-    metric: Metric,
-) -> np.ndarray:
-    """Return the score of all pixels together after each drop in turn, (1 + pieces, M)."""
-    of_piece = weights[rows["image"]][order]
-    overlaps, areas = (
-        np.vstack([np.zeros(weights.shape[1]), of_piece * rows[name][order, None]]).cumsum(axis=0)
-        for name in ("overlap", "area")
-    )
-    # Rounding may leave less than nothing where all is dropped.
-    left = [(total[-1] - total).clip(min=0) for total in (overlaps, areas)]
-    return metric.of_areas(left[0], true_areas @ weights, left[1])
-
-
-def _best_of(search: Search, frames: Frames, weights: np.ndarray) -> list[Cutoffs]:
-    """Return each objective's best cut-offs; only its own frames, of a weight, decide ties."""
-    used = np.sum(search.forms, axis=1)[:, None, None] + (np.arange(256) > 0)
-    found = []
-    for objective in range(weights.shape[1]):
-        scores, min_areas = search.scores[..., objective], search.min_areas[..., objective]
-        equal = scores >= scores.max() - _EQUAL
-        rules = np.where(equal, used + (min_areas > 0), 99)
-        form, _, upper = np.argwhere(rules == rules.min())[0]
-        thresholds = np.flatnonzero(rules[form, :, upper] == rules.min())
-        at = thresholds[len(thresholds) // 2]
-        filled, largest = search.forms[form]
-        cutoffs = Cutoffs(
-            threshold=int(THRESHOLDS[at]),
-            upper=int(upper),
-            min_area=int(min_areas[form, at, upper]),
-            largest_only=bool(largest),
-            fill_holes=bool(filled),
-        )
-        found.append(_centre_min_area(cutoffs, frames, weights[:, objective]))
-    return found
-
-
-def _centre_min_area(cutoffs: Cutoffs, frames: Frames, weights: np.ndarray) -> Cutoffs:
-    """Put the smallest area half-way between the largest piece dropped and the smallest kept."""
-    if not cutoffs.min_area:
-        return cutoffs
-    rows = _kept(frames, cutoffs)
-    kept = rows["area"][weights[rows["image"]] > 0]
-    dropped = cutoffs.min_area - 1
-    smallest = int(kept.min()) if kept.size else dropped
-    return cutoffs._replace(min_area=(dropped + smallest) // 2 + 1)
 
 
 def _alternate(
@@ -283,8 +67,8 @@ def _alternate(
     for _ in range(_ROUNDS):
         changed = _tune_presence(frames, weights, cutoffs, metric)
         shown = frames._replace(
-            pieces=_shown(frames, frames.pieces, changed),
-            filled=_shown(frames, frames.filled, changed),
+            pieces=show_present(frames, frames.pieces, changed),
+            filled=show_present(frames, frames.filled, changed),
         )
         again = search_pieces(
             shown,
@@ -294,12 +78,12 @@ def _alternate(
             forms=[(cutoffs.fill_holes, cutoffs.largest_only)],
             uppers=(cutoffs.upper,),
         )
-        (searched,) = _best_of(again, shown, weights[:, None])
+        (searched,) = best_of(again, shown, weights[:, None])
         changed = searched._replace(
             min_presence=changed.min_presence, presence_weight=changed.presence_weight
         )
         (score,) = score_cutoffs(frames, changed, weights[:, None], metric)
-        if score <= best + _EQUAL:
+        if score <= best + EQUAL:
             break
         cutoffs, best = changed, score
     return cutoffs
@@ -313,13 +97,13 @@ def _tune_presence(
     own = weights > 0
     overlaps, areas = (values[own] for values in evaluate_cutoffs(frames, always))
     empty_first = _score_emptied(overlaps, frames.true_areas[own], areas, weights[own], metric)
-    best, found = _EQUAL, always
+    best, found = EQUAL, always
     for weight in PRESENCE_WEIGHTS:
         values = presence_score(frames.presence, frames.confidence, weight)[own]
         order = np.argsort(values, kind="stable")
         values, totals = values[order], empty_first(order)
         totals[:-1][values[1:] == values[:-1]] = -np.inf
-        dropped = int((totals >= totals.max() - _EQUAL).argmax()) + 1
+        dropped = int((totals >= totals.max() - EQUAL).argmax()) + 1
         if totals[dropped - 1] > best:
             best = totals[dropped - 1]
             beyond = values[dropped] if dropped < len(values) else 1.0 + 1e-6
@@ -356,33 +140,3 @@ def _score_emptied(
         return metric.of_areas(left[0], truth, left[1]) - before
 
     return gains
-
-
-def _kept(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
-    """Return the pieces that these cut-offs keep."""
-    rows = frames.filled if cutoffs.fill_holes else frames.pieces
-    rows = _shown(frames, rows[_stands_at(rows, cutoffs.threshold)], cutoffs)
-    rows = _by_area(rows[rows["peak"] >= cutoffs.upper])
-    if cutoffs.largest_only:
-        rows = rows[_is_last(rows["image"])]
-    return rows[rows["area"] >= cutoffs.min_area]
-
-
-def _shown(frames: Frames, rows: np.ndarray, cutoffs: Cutoffs) -> np.ndarray:
-    """Return the pieces of the frames that the presence rule keeps."""
-    values = presence_score(frames.presence, frames.confidence, cutoffs.presence_weight)
-    return rows[(values >= cutoffs.min_presence)[rows["image"]]]
-
-
-def _stands_at(rows: np.ndarray, threshold: int) -> np.ndarray:
-    return (rows["above"] < threshold) & (rows["level"] >= threshold)
-
-
-def _by_area(rows: np.ndarray) -> np.ndarray:
-    """Sort by image, then from small to large; of equal areas the first in the image is last."""
-    return rows[np.lexsort((-np.arange(len(rows)), rows["area"], rows["image"]))]
-
-
-def _is_last(image: np.ndarray) -> np.ndarray:
-    """Return which rows are the last of their image, of rows sorted by image."""
-    return np.append(image[1:] != image[:-1], True)[: len(image)]

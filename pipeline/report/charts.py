@@ -99,7 +99,7 @@ def draw_curve(
             axes.axvline(chosen, color=COLOURS[3], linewidth=1, label=f"chosen: {chosen:,}")
         if score is not None:
             axes.plot([chosen], [score], "o", color=COLOURS[3])
-        axes.set(xlabel=label, ylabel="mean Dice")
+        axes.set(xlabel=label, ylabel="score")
         _legend(axes)
     return axes.figure
 

@@ -37,7 +37,7 @@ def render_out_of_fold(title: str, training: Training, gallery: Gallery, *, has_
         plots=_plot_training(training),
         rules=_as_text(training.rules) if len(training.rules) else None,
         views=_as_text(training.views) if training.views is not None else None,
-        pairs=int((training.frames["contradicts"] != "").sum()),
+        pairs=training.frames["id"][training.frames["contradicts"] != ""].nunique(),
         gallery=gallery,
         has_test=has_test,
     )
@@ -63,7 +63,7 @@ def render_test(title: str, test: Submitted, training: Training, gallery: Galler
         "test.html",
         title=title,
         submission=test.submission,
-        cards=[("test frames", f"{len(test.frames):,}", ""), *_compare_sizes(sizes)],
+        cards=[("test frames", f"{test.frames['id'].nunique():,}", ""), *_compare_sizes(sizes)],
         plots=[
             (charts.draw_sizes(sizes), "Sizes of the masks that are not empty."),
             (charts.draw_presence(presence), "Presence, out of fold and of the test frames."),
@@ -87,7 +87,10 @@ def render_comparison(title: str, projects: Mapping[str, Finished]) -> str:
         for name, each in projects.items()
         for class_name, part in each.thresholds.set_index("threshold").groupby("class")
     }
-    plots = [(charts.draw_curve(curves, label="threshold, of 255"), "Score against threshold.")]
+    plots = []
+    if curves:  # classes that exclude each other have no threshold
+        figure = charts.draw_curve(curves, label="threshold, of 255")
+        plots.append((figure, "Score against threshold."))
     known = [each.curves.assign(run=name) for name, each in projects.items() if len(each.curves)]
     if known:
         validation = pd.concat(known).query("part == 'val'")
@@ -116,7 +119,7 @@ def _plot_training(training: Training) -> Plots:
             plots.append((charts.draw_training(training.curves, measure), f"{name} by epoch."))
     metrics, frames = training.metrics, training.frames
     for name, cutoffs in metrics["cutoffs"].items():
-        of_class = f" {name}:" if len(metrics["cutoffs"]) > 1 else ""
+        of_class = f" of {name}" if len(metrics["cutoffs"]) > 1 else ""
         plots += _plot_cutoffs(training, name, cutoffs, of_class)
     plots.append((charts.draw_areas(frames), "Area against predicted area."))
     presence, has_mask = frames["presence"].to_numpy(), (frames["true_area"] > 0).to_numpy()

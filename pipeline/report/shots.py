@@ -32,6 +32,8 @@ class OutOfFoldShots:
         Of each fold's frames, in the order of the store.
     decide : mapping of int to Decision
         From predictions to masks, by cut-offs that were chosen without each fold.
+    exclusive : bool
+        Whether a pixel has one class; one without any, void, then counts for none.
     """
 
     def __init__(
@@ -41,9 +43,12 @@ class OutOfFoldShots:
         folds: np.ndarray,
         predictions: Mapping[int, np.ndarray],
         decide: Mapping[int, Decision],
+        *,
+        exclusive: bool = False,
     ) -> None:
         self._store, self._masks, self._folds = store, masks, folds
         self._predictions, self._decide = predictions, decide
+        self._exclusive = exclusive
         self._place = np.empty(len(folds), int)  # within the frames of the fold
         for fold in decide:
             rows = np.flatnonzero(folds == fold)
@@ -56,8 +61,17 @@ class OutOfFoldShots:
         prediction = self._predictions[fold][self._place[row]]
         shape = int(frame["height"]), int(frame["width"])
         predicted = self._decide[fold](prediction, shape)[..., class_index]
+        if self._exclusive:
+            predicted = predicted & self._has_class(row, shape)
         masks = {"truth": rle.decode(frame["rle"], shape), "predicted": predicted}
         return Shot(self._store.images[row], prediction["prob_map"][class_index], masks)
+
+    def _has_class(self, row: int, shape: tuple[int, int]) -> np.ndarray:
+        has_class = np.zeros(shape, bool)
+        for of_class in self._masks:
+            if runs := of_class["rle"].iloc[row]:
+                has_class |= rle.decode(runs, shape)
+        return has_class
 
 
 class SubmittedShots:

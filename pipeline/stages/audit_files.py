@@ -12,7 +12,7 @@ from pipeline.dataset.ids import (
     compare_ids,
     compare_table,
     find_gaps,
-    in_submission_order,
+    by_submission_id,
 )
 from pipeline.dataset.integrity import Frame, check_frames, list_frames, note_uncommon
 from pipeline.dataset.layout import find_files
@@ -69,11 +69,11 @@ def _check_test_ids(
 ) -> list[Finding]:
     files = {frame_id: frame.image for frame_id, frame in test.items() if frame.image is not None}
     findings = check_numbers(files) if spec.submission.ids == "integer" else []
-    if sample is not None:  # it tells which numbers there are
-        ordered = in_submission_order(files, spec.submission)
+    if sample:  # it tells which numbers there are
+        by_id = by_submission_id(files, spec.submission)
         found = {
             ",".join(key): path
-            for frame_id, path in ordered.items()
+            for frame_id, path in by_id.items()
             for key in expected_keys([frame_id], spec)
         }
         rows = [",".join(key) for key in sample]

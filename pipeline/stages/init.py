@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 import numpy as np
+import pandas as pd
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.atomic import atomic_file, write_text
@@ -14,6 +15,7 @@ from pipeline.competitions.spec import Spec, known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.params import load_params
 from pipeline.paths import Paths
+from pipeline.report.table import Table
 
 TEMPLATE = Path(__file__).parents[1] / "params.template.yaml"
 # Published networks with their training: parts of a params.yaml.
@@ -58,6 +60,13 @@ def run(
     data = load_params(paths.params).data_dir
     missing = "" if (paths.root / data).is_dir() else _what_is_missing(competition, data)
     return f"{paths.params}: {competition}, raw files in {data}{kept}{missing}"
+
+
+def list_competitions() -> Table:
+    """Return the competitions that come with the project: name, title, classes and metric."""
+    specs = {name: load_spec(name) for name in known_specs()}
+    rows = [(name, spec.title, len(spec.classes), spec.metric_name) for name, spec in specs.items()]
+    return Table(pd.DataFrame(rows, columns=["name", "title", "classes", "score"]))
 
 
 def render_params(

@@ -10,8 +10,8 @@ from pipeline.atomic import write_text
 from pipeline.competitions.spec import Spec
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import open_predictions
+from pipeline.masks.search import Frames
 from pipeline.masks.shapes import ShapePrior, make_shape_prior
-from pipeline.masks.tuning import Frames
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar

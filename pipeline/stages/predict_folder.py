@@ -7,8 +7,15 @@ import keras
 
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.arrays import Reading
+from pipeline.errors import InputError
 from pipeline.inference.ensemble import Ensemble
-from pipeline.inference.folder import check_images, plan_folder, write_masks
+from pipeline.inference.folder import (
+    DEEP_SUFFIXES,
+    SUFFIXES,
+    check_images,
+    plan_folder,
+    write_masks,
+)
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -24,18 +31,26 @@ def run(params: Params, paths: Paths, folds: Sequence[int], images: Path, out: P
     Raises
     ------
     InputError
-        An artefact or an image is at fault; see also `plan_folder`.
+        An artefact or an image is at fault, or the competition's images are several files each;
+        see also `plan_folder`.
     """
-    jobs, classes = plan_folder(images, out), load_spec(params.competition).classes
+    spec = load_spec(params.competition)
+    if len(spec.test) > 1:
+        raise InputError(
+            f"--images: expected a competition with one file an image, got {len(spec.test)}"
+            f" ({', '.join(spec.test)}); use: pipeline bundle"
+        )
+    suffixes = SUFFIXES if spec.levels is None else DEEP_SUFFIXES
+    jobs = plan_folder(images, out, spec.classes, suffixes=suffixes)
     check_folds(params, folds)
     ensemble = open_ensemble(params, paths, load_models(params, paths, folds))
     with progress_bar("Images checked", len(jobs)) as advance:
-        check_images(jobs, advance=advance)
+        check_images(jobs, reading=ensemble.reading, advance=advance)
     with progress_bar("Masks", len(jobs)) as advance:
         batch_size = params.predict.batch_size
-        filled = write_masks(jobs, ensemble, classes, batch_size=batch_size, advance=advance)
+        filled = write_masks(jobs, ensemble, batch_size=batch_size, advance=advance)
     return (
-        f"{out}: {len(jobs)} masks, {filled} of them not empty, mean of folds"
+        f"{out}: {len(jobs) * len(spec.classes)} masks, {filled} of them not empty, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
     )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.atomic import atomic_folder
 from pipeline.competitions.spec import Spec, load_spec
@@ -27,13 +28,8 @@ def run(params: Params, paths: Paths) -> str:
     """Write the stores of training and test frames; return what was written."""
     spec = load_spec(params.competition)
     data_dir = paths.root / params.data_dir
-    training, test = list_training(data_dir, spec), list_test(data_dir, spec)
-    if spec.sample_submission is not None:
-        sample_submission = data_dir / spec.sample_submission
-        if sample_submission.exists():
-            expected = list(read_submission(sample_submission, spec))
-            found = expected_keys(test["id"], spec)
-            check_keys(data_dir / Path(spec.test[0]).parent, found, expected)
+    training = list_training(data_dir, spec)
+    test = _in_the_samples_order(list_test(data_dir, spec), data_dir, spec)
     images = dict(zip(training["id"], training["image"], strict=True))
     options = {**params.preprocess.size, "truth": open_truth(data_dir, spec, images)}
     with (
@@ -52,6 +48,23 @@ def run(params: Params, paths: Paths) -> str:
         note = f"; {contradicting} contradict another, pipeline audit shows them"
     kept = len(training) - len(dropped)
     return f"{paths.processed}: {kept} training and {len(test)} test frames{note}"
+
+
+def _in_the_samples_order(test: pd.DataFrame, data_dir: Path, spec: Spec) -> pd.DataFrame:
+    """Check the test images against a sample submission, and take over the order of its rows.
+
+    One without rows, as where the test images are hidden, says nothing.
+    """
+    if spec.sample_submission is None or not (data_dir / spec.sample_submission).exists():
+        return test
+    rows = list(read_submission(data_dir / spec.sample_submission, spec))
+    if not rows:
+        return test
+    keys = expected_keys(test["id"], spec)
+    check_keys(data_dir / Path(spec.test[0]).parent, sorted(keys), sorted(rows))
+    place = {key: number for number, key in enumerate(rows)}
+    order = np.argsort([place[key] for key in keys[:: len(spec.classes)]])
+    return test.iloc[order].reset_index(drop=True)
 
 
 def _compare_frames(folder: Path, spec: Spec, params: Params) -> tuple[int, list[str]]:

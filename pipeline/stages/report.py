@@ -123,6 +123,9 @@ def _name_entries(
     if frames["class"].nunique() == 1:
         return frames.drop(columns="class"), filters
     named = frames.assign(id=frames["id"] + " " + frames["class"])
+    if "contradicts" in frames:
+        partners = frames["contradicts"] + " " + frames["class"]
+        named["contradicts"] = partners.where(frames["contradicts"] != "", "")
     return named, ("class", *filters)
 
 
@@ -186,8 +189,9 @@ def _out_of_fold_shots(params: Params, paths: Paths, training: Training) -> OutO
         for fold in params.folds.indices
     }
     masks = [open_masks(paths.train_store, name) for name in spec.classes]
+    decide = _decisions(params, paths, training, masks, folds)
     return OutOfFoldShots(
-        training.store, masks, folds, predictions, _decisions(params, paths, training, masks, folds)
+        training.store, masks, folds, predictions, decide, exclusive=spec.exclusive
     )
 
 

@@ -54,13 +54,14 @@ def run(
     positives = scores["true_area"] > 0
     dice = scores["dice"][positives].mean()
     with_mask = f", Dice {dice:.4f} on those with a mask" if positives.any() else ""
+    mean, empty = (_mean_score(parts, spec, empty=empty) for empty in (False, True))
     return (
-        f"{submission}: {spec.metric_name} {_mean_score(parts, spec):.4f}"
-        f" over {len(parts[0])} images{with_mask} (all-empty {_mean_score(parts, spec, empty=True):.4f})"
+        f"{submission}: {spec.metric_name} {mean:.4f} over {len(parts[0])} images{with_mask}"
+        f" (all-empty {empty:.4f})"
     )
 
 
-def _mean_score(parts: Sequence[pd.DataFrame], spec: Spec, *, empty: bool = False) -> float:
+def _mean_score(parts: Sequence[pd.DataFrame], spec: Spec, *, empty: bool) -> float:
     """Return the mean over classes of the competition's score, or of what empty masks get."""
     column = "empty_score" if empty else "score"
     if column in parts[0]:  # of objects each image has its own
@@ -72,8 +73,10 @@ def _mean_score(parts: Sequence[pd.DataFrame], spec: Spec, *, empty: bool = Fals
             [1],
             [1 - empty],
         ]
+        if spec.exclusive and not areas.any():  # as in the nested score
+            continue
         scores.append(METRICS[spec.metric].score(*areas, np.full((len(part), 1), 1 / len(part))))
-    return float(np.mean(scores))
+    return float(np.mean(scores)) if scores else 1.0
 
 
 def score_images(params: Params, paths: Paths, submission: Path, truth: Path) -> pd.DataFrame:
@@ -107,6 +110,9 @@ def score_images(params: Params, paths: Paths, submission: Path, truth: Path) ->
             true = known.objects(image_id)
             shape = true[0][0].shape
             found = decode_rows(submission, predicted, image_id, shape, spec)
+            if spec.exclusive:  # a pixel without a class, void, counts for none
+                has_class = np.logical_or.reduce([mask for masks in true for mask in masks])
+                found = [[mask & has_class for mask in masks] for masks in found]
             for name, y_true, y_pred in zip(spec.classes, true, found, strict=True):
                 rows.append({"id": image_id, "class": name, **_compare(y_true, y_pred, spec)})
             advance()
@@ -141,11 +147,16 @@ class TruthFolder:
             mask_id = "_".join(named[name] for name in pattern.id_names if name in named)
             if spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", mask_id):
                 mask_id = str(int(mask_id))
-            if mask_id in files and set(named) <= set(pattern.id_names):
-                raise InputError(f"{path}: same id as {files[mask_id][0][1]}")
-            index = spec.classes.index(named["class"]) if "class" in named else None
+            name = named.get("class")
+            if name is not None and name not in spec.classes:
+                known = ", ".join(spec.classes)
+                raise InputError(f"{path}: expected one of the classes {known}, got {name}")
+            index = None if name is None else spec.classes.index(name)
+            same = [other for of_class, other in files.get(mask_id, ()) if of_class == index]
+            if same and "instance" not in named:
+                raise InputError(f"{path}: same id as {same[0]}")
             files.setdefault(mask_id, []).append((index, path))
-        self._masks, self._spec = MaskFiles(files, spec), spec
+        self._masks, self._spec, self._folder = MaskFiles(files, spec), spec, folder
         self.ids = list(files)
 
     def check(self, submission: Path, predicted: Rows) -> list[str]:
@@ -156,6 +167,12 @@ class TruthFolder:
         """Return of each class its masks, one or one per object, bool (H, W)."""
         pieces = self._masks.pieces(image_id)
         nothing = np.zeros_like(pieces[0].mask)
+        for piece in pieces:
+            if piece.mask.shape != nothing.shape:
+                raise InputError(
+                    f"{self._folder}: expected masks of one size of {image_id}, got"
+                    f" {nothing.shape} and {piece.mask.shape}"
+                )
         of_classes = [
             [piece.mask for piece in pieces if piece.class_index == number]
             for number in range(len(self._spec.classes))

@@ -21,7 +21,7 @@ from pipeline.masks.evaluation import (
     tune_nested,
 )
 from pipeline.masks.metrics import METRICS, Metric
-from pipeline.masks.tuning import THRESHOLDS, Frames, score_cutoffs, search_pieces
+from pipeline.masks.search import THRESHOLDS, Frames, score_cutoffs, search_pieces
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages.exclusive import score_exclusive

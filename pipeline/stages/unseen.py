@@ -45,7 +45,9 @@ def run(root: Path, images: Path, out: Path, *, budget: float | None, started: f
         There are no images, an id does not fit, or the bundle is damaged.
     """
     paths = Paths(root)
-    params, spec = load_params(paths.params), load_spec(str(root / SPEC))
+    # The parameters name the spec as it lies in the bundle, which runs from any folder.
+    params = load_params(paths.params).model_copy(update={"competition": str(root / SPEC)})
+    spec = load_spec(params.competition)
     files = list_test(images, _of_folder(spec))
     draft = Draft(out, files["id"], spec)
 
@@ -60,7 +62,7 @@ def run(root: Path, images: Path, out: Path, *, budget: float | None, started: f
         draft.save()
     left = len(files) - done
     empty = f"; {left} without a prediction stay empty" if left else ""
-    return f"{out}: {len(files)} rows, {draft.filled} of them with a mask, {parts}{empty}"
+    return f"{out}: {len(files)} images, {draft.filled} rows with a mask, {parts}{empty}"
 
 
 def _of_folder(spec: Spec) -> Spec:

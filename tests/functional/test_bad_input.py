@@ -11,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
+from pipeline.competitions.spec import known_specs
 from pipeline.dataset.predictions import prediction_type
 from tests.functional.projects import RAW, change_params, read_tree, run_cli, save_model
 
@@ -212,11 +214,29 @@ def test_load_params_bad_yaml_is_refused(project, text, message):
 
 @pytest.mark.parametrize(
     "command",
-    ["download", "sample", "preprocess", "folds", "weights", "train", "tune", "predict", "submit"],
+    [
+        "download",
+        "sample",
+        "preprocess",
+        "folds",
+        "weights",
+        "train",
+        "tune",
+        "predict",
+        "predict --images a --out b",
+        "submit",
+        "report",
+        "export --to onnx --out ensemble.onnx",
+        "bundle --out b",
+        "views",
+        "audit",
+        "score",
+    ],
 )
 def test_command_without_params_is_refused(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
-    assert_refused([command], "params.yaml: no such file here; run: pipeline init COMPETITION\n")
+    message = "params.yaml: no such file here; run: pipeline init COMPETITION\n"
+    assert_refused(command.split(), message)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +256,132 @@ def test_init_bad_competition_is_refused(project, arguments, message):
 def test_preprocess_unknown_competition_is_refused(project):
     change_params({"competition": "nerve"})
     assert_refused(["preprocess"], "competition: expected one of airbus-ships, carvana, ")
+
+
+# Specs: keys that replace those of sample.yaml, then any command
+
+TWO = {"classes": ["a", "b"], "masks": "train/{subject}_{frame}_{class}.tif"}
+CLASS_ROW = {"submission": {"header": ["img", "class", "pixels"], "row": ["{id}", "{class}"]}}
+ONE_PLACEHOLDER = "what names an image and {class}, got ('{id}',)"
+
+SPEC_FAULTS = {
+    "unknown key": ({"class": ["a"]}, "class: unknown key\n"),
+    "no class": ({"classes": []}, "classes: Value should have at least 1 item"),
+    "class twice": ({"classes": ["a", "a"]}, "classes: expected names that differ, got ['a', 'a']"),
+    "classes not a list": ({"classes": "a"}, "classes: Input should be a valid tuple, got 'a'"),
+    "many classes": (
+        {"classes": list("abcdefghi")},
+        "classes: expected at most 8, 255 exclusive ones, got 9\n",
+    ),
+    "classes in one file": (
+        {**CLASS_ROW, "classes": ["a", "b"]},
+        "masks: expected a {class}, got train/{subject}_{frame}_mask.tif\n",
+    ),
+    "one class in many files": (
+        {"masks": TWO["masks"]},
+        "masks: expected no {class}, got train/{subject}_{frame}_{class}.tif\n",
+    ),
+    "classes in one row": (TWO, f"submission.row: expected {ONE_PLACEHOLDER}\n"),
+    "classes named twice": (
+        {"foreground": {"a": 1, "b": 2}, "classes": ["a", "b"]},
+        "classes: foreground names them already\n",
+    ),
+    "level of a class": (
+        {"foreground": {"a": 1, "b": 256}},
+        "foreground: expected 1 to 255, an RGB colour [R, G, B] or nonzero, got 256\n",
+    ),
+    "exclusive class alone": (
+        {"exclusive": True, "metric": "mean_iou"},
+        "exclusive: expected two classes or more, in mask files\n",
+    ),
+    "mean IoU of masks": (
+        {"metric": "mean_iou"},
+        "metric: mean_iou and exclusive classes go together\n",
+    ),
+    "objects that are none": (
+        {"metric": "instance_f2"},
+        "metric: instance_f2 needs instances: true\n",
+    ),
+    "unknown metric": ({"metric": "dice"}, "metric: Input should be 'mean_dice', 'global_dice',"),
+    "row of too few": (
+        {"submission": {"header": ["img", "class", "pixels"]}},
+        "submission: row: expected 2 templates for the columns img, class, pixels, got 1\n",
+    ),
+    "unknown placeholder": (
+        {"submission": {"header": ["img", "pixels"], "row": ["{name}"]}},
+        "submission.row: unknown placeholder {name}\n",
+    ),
+    "unknown placeholder of the id": ({"id": "{case}"}, "id: unknown placeholder {case}\n"),
+    "two channels": (
+        {"images": ["a/{id}.png", "b/{id}.png"]},
+        "images: expected one pattern, or three of channels, got 2\n",
+    ),
+    "levels that descend": ({"levels": [9, 1]}, "levels: expected two that ascend, got [9"),
+    "level alone": ({"levels": [9]}, "levels.tuple[float, float].1: Field required"),
+    "page below the first": (
+        {"page": -1},
+        "page: Input should be greater than or equal to 0, got -1\n",
+    ),
+    "no masks": ({"masks": None}, "masks: expected a file pattern, or mask_table in its place\n"),
+    "list without the other": (
+        {"lists": {"train": "train.txt"}},
+        "lists.test: Field required\n",
+    ),
+    "path out of the data": ({"test": "../{id}.tif"}, "test: '../{id}.tif' leaves the data folder"),
+}
+
+
+def write_spec(changes):
+    """Write sample.yaml with other keys, and name it in params.yaml."""
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load(known_specs()["sample"])
+    yaml.dump({**values, "sample_submission": None, "truth": None, **changes}, Path("spec.yaml"))
+    change_params({"competition": "spec.yaml"})
+
+
+@pytest.mark.parametrize("fault", SPEC_FAULTS)
+def test_load_spec_bad_key_is_refused(project, fault):
+    changes, message = SPEC_FAULTS[fault]
+    write_spec(changes)
+    assert_refused(["preprocess"], f"spec.yaml: {message}")
+
+
+TABLE = {"masks": None, "mask_table": {"file": "masks.csv", "header": ["img", "pixels"]}}
+LISTS = {"lists": {"train": "train.txt", "test": "test.txt"}}
+LISTED_FAULTS = {
+    "no table": (TABLE, {}, "masks.csv: can't be read: No such file or directory\n"),
+    "table with another header": (
+        TABLE,
+        {"masks.csv": "img,rle\n"},
+        "masks.csv: expected the header img,pixels, got 'img,rle'\n",
+    ),
+    "table with a run outside": (
+        TABLE,
+        {"masks.csv": "img,pixels\n1_1,2000 2\n"},
+        "masks.csv: id 1_1: rle: run 1 ('2000 2') ends outside of the image of 2000 pixels\n",
+    ),
+    "no list": (LISTS, {}, "train.txt: expected a list of ids, one a line, got "),
+    "empty list": (
+        LISTS,
+        {"train.txt": "\n"},
+        "train.txt: expected a list of ids, one a line, got none\n",
+    ),
+    "list of an image that is not there": (
+        LISTS,
+        {"train.txt": "1_1\n9_9\n"},
+        ": expected an image train/{subject}_{frame}.tif of 9_9, got none\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", LISTED_FAULTS)
+def test_preprocess_bad_table_or_list_is_refused(project, fault):
+    changes, files, message = LISTED_FAULTS[fault]
+    write_spec(changes)
+    for name, text in files.items():
+        (RAW / name).write_text(text)
+    separator = "" if message.startswith(":") else "/"
+    assert_refused(["preprocess"], f"{RAW}{separator}{message}")
 
 
 # Artefacts: fault, command, message
@@ -403,14 +549,14 @@ ARTEFACT_FAULTS = {
     "submit: older size": (
         change(OTHER_SIZE),
         "submit",
-        "data/predictions/test.npy: expected maps of shape (3, 32, 96), as the frames now"
-        " are, got (3, 32, 64); run: pipeline predict --fold all\n",
+        "data/predictions/test.npy: expected maps of shape (3, 1, 32, 96), as the frames now"
+        " are, got (3, 1, 32, 64); run: pipeline predict --fold all\n",
     ),
     "submit: other number of maps": (
         save_predictions(2, 32, 64),
         "submit",
-        "data/predictions/test.npy: expected maps of shape (3, 32, 64), as the frames now"
-        " are, got (2, 32, 64); run: pipeline predict --fold all\n",
+        "data/predictions/test.npy: expected maps of shape (3, 1, 32, 64), as the frames now"
+        " are, got (2, 1, 32, 64); run: pipeline predict --fold all\n",
     ),
     "submit: maps without presence": (
         lambda: np.save("data/predictions/test.npy", np.zeros((3, 32, 64), np.uint8)),
@@ -427,6 +573,124 @@ ARTEFACT_FAULTS = {
         remove("models/cutoffs.json"),
         "submit",
         "models/cutoffs.json: no such file; run: pipeline tune\n",
+    ),
+}
+ARTEFACT_FAULTS |= {
+    f"{command}: {fault}": (damage, f"{command} {options}", message)
+    for command, options in (
+        ("predict", f"--images {TEST} --out masks"),
+        ("bundle", "--out b"),
+        ("export", "--to saved_model --out served"),
+    )
+    for fault, damage, message in (
+        (
+            "second model missing for files",
+            lambda: save_model(MODEL, 1),
+            "models/folds/fold1.keras: no such model; run: pipeline train --fold 1\n",
+        ),
+        (
+            "cut model for files",
+            damage_model(cut),
+            "models/folds/fold0.keras: not a model that can be loaded: ",
+        ),
+    )
+}
+ARTEFACT_FAULTS |= {
+    "predict: no images": (
+        lambda: None,
+        "predict --images data/oof --out masks",
+        "data/oof: expected images (.tif, .tiff, .png, .jpg, .jpeg, .gif, .bmp), got none\n",
+    ),
+    "predict: masks among the images": (
+        lambda: None,
+        f"predict --images {TEST} --out {TEST}/masks",
+        f"{TEST}/masks: expected a folder outside of the images' ({TEST})\n",
+    ),
+    "predict: images of three channels each": (
+        lambda: write_spec({"test": [f"{name}/{{id}}.tif" for name in ("test", "b", "c")]}),
+        f"predict --images {TEST} --out masks",
+        "--images: expected a competition with one file an image, got 3 (test/{id}.tif, b/",
+    ),
+    "predict: class that can't name a file": (
+        lambda: write_spec({"foreground": {"a": 255, "b/c": 128}, **CLASS_ROW}),
+        f"predict --images {TEST} --out masks",
+        "classes: expected names that a file can have, got 'b/c'\n",
+    ),
+    "bundle: folder in use": (
+        lambda: None,
+        "bundle --out data",
+        "data: expected a new or empty folder, or a bundle\n",
+    ),
+    "bundle: no cut-offs": (
+        remove("models/cutoffs.json"),
+        "bundle --out b",
+        "models/cutoffs.json: no such file; run: pipeline tune\n",
+    ),
+    "bundle: cut-offs of other classes": (
+        lambda: write_spec({"foreground": {"a": 255, "b": 128}, **CLASS_ROW}),
+        "bundle --out b",
+        "models/cutoffs.json: expected the classes a, b, got mask; run: pipeline tune\n",
+    ),
+    "export: folder in use": (
+        lambda: None,
+        "export --to saved_model --out data",
+        "data: expected a new or empty folder, or a SavedModel\n",
+    ),
+    "export: no such fold": (
+        lambda: None,
+        "export --fold 9 --to onnx --out ensemble.onnx",
+        "fold: expected one of [0, 1], got 9\n",
+    ),
+    "export: older size": (
+        change(OTHER_SIZE),
+        "export --to saved_model --out served",
+        f"data/processed/test: {SIZE_CHANGED}",
+    ),
+    "report: older size": (change(OTHER_SIZE), "report", f"data/processed/train: {SIZE_CHANGED}"),
+    "report: no scores": (
+        remove("reports/metrics.json"),
+        "report",
+        "reports/metrics.json: no such file; run: pipeline tune\n",
+    ),
+    "report: text for scores": (
+        fill("reports/metrics.json", "0.5"),
+        "report",
+        "reports/metrics.json: expected images, nested_score, ",
+    ),
+    "report: no frames": (
+        remove("reports/frames.csv"),
+        "report",
+        "reports/frames.csv: no such file; run: pipeline tune\n",
+    ),
+    "report: empty frames": (
+        fill("reports/frames.csv", ""),
+        "report",
+        "reports/frames.csv: damaged (",
+    ),
+    "report: frames without classes": (
+        fill("reports/frames.csv", "id,dice\n1_1,0.5\n"),
+        "report",
+        "reports/frames.csv: expected columns class, subject, ",
+    ),
+    "report: cut maps": (
+        lambda: cut(Path("data/oof/fold1.npy")),
+        "report",
+        "data/oof/fold1.npy: damaged (",
+    ),
+    "report: maps of fewer classes": (
+        lambda: write_spec({"foreground": {"a": 255, "b": 128}, **CLASS_ROW}),
+        "report",
+        "reports/frames.csv: expected the ids of data/processed/train; run: pipeline tune\n",
+    ),
+    "report: cut submission": (
+        fill("submissions/submission.csv", "img,pixels\n1,\n"),
+        "report",
+        "submissions/submission.csv: expected 3 ids, 2, 3 missing\n",
+    ),
+    "report: compared with no project": (
+        lambda: None,
+        "report --compare data",
+        "data/reports/metrics.json: no such file; run: pipeline tune\n",
     ),
 }
 ARTEFACT_FAULTS |= {
@@ -569,7 +833,16 @@ def test_fold_that_is_no_number_is_a_usage_error(project, command, fold):
 
 @pytest.mark.parametrize(
     "command",
-    ["init sample", "preprocess", "folds", "weights", "tune", "predict --fold 0", "submit"],
+    [
+        "init sample",
+        "preprocess",
+        "folds",
+        "weights",
+        "tune",
+        "predict --fold 0",
+        "submit",
+        "export --fold 0 --to saved_model --out served",
+    ],
 )
 def test_command_on_a_full_disk_leaves_what_was_there(project, monkeypatch, command):
     def run_out_of_space(descriptor):

@@ -478,17 +478,17 @@ def test_check_counts_rows_with_a_mask(submitted):
 
 # The truth is rows 10 to 17 and columns 20 to 29, 80 pixels, in frames 1 and 2, and empty in 3. It
 # shares 8 x 5 = 40 pixels with the submission's 500: 2 * 40 / (80 + 500) = .137931.
-SCORE = "mean Dice 0.0920 over 3 images, 0.1379 on those with a mask (all-empty 0.3333)\n"
+SCORE = "mean Dice 0.0920 over 3 images, Dice 0.1379 on those with a mask (all-empty 0.3333)\n"
 
 
 def test_score_against_a_folder_is_the_mean_of_the_images(submitted):
     output = run_well("score", PATHS.submission, RAW / "truth", "--per-image", "scores.csv")
     assert output == f"submissions/submission.csv: {SCORE}"
     assert Path("scores.csv").read_text().splitlines() == [
-        "id,dice,true_area,predicted_area",
-        "1,0.137931,80,500",
-        "2,0.137931,80,500",
-        "3,0.000000,0,500",
+        "id,class,dice,overlap,true_area,predicted_area",
+        "1,mask,0.137931,40,80,500",
+        "2,mask,0.137931,40,80,500",
+        "3,mask,0.000000,0,0,500",
     ]
 
 

@@ -1,16 +1,30 @@
 """Every competition that comes with the project, on a small data set of its form."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
+from pipeline.competitions.patterns import FilePattern
 from pipeline.competitions.spec import known_specs, load_spec
-from pipeline.kaggle.submission import read_submission, write_submission
+from pipeline.dataset.layout import list_test
+from pipeline.kaggle.submission import decode_image, read_submission, write_submission
+from pipeline.masks.clean import Cutoffs
 from pipeline.models import vgg16
-from tests.functional.competition_data import MAKERS
+from pipeline.paths import Paths
+from pipeline.stages import unseen
+from tests.functional.competition_data import MAKERS, SHAPE
 from tests.functional.projects import change_params, run_well
+from tests.functional.test_bad_input import assert_refused
+from tests.functional.test_deploy import start
+from tests.functional.test_report import data_of
+
+PATHS = Paths(Path())
 
 # Columns first from 1: pixels 3 to 7 and 15. In rows 2 3, 7, 11 12, 15.
 MASK = np.array(
@@ -67,10 +81,9 @@ def narrow_vgg(monkeypatch):
     monkeypatch.setattr(vgg16, "_BLOCKS", ((1, 4),) * 5)
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_competition_from_raw_files_to_a_score(name, tmp_path, monkeypatch, narrow_vgg):
-    monkeypatch.chdir(tmp_path)
-    MAKERS[name](tmp_path / "raw")
+def train_tiny(name):
+    """Run the stages up to `tune` on a made-up data set, in the working folder."""
+    MAKERS[name](Path("raw"))
     run_well("init", name, "--data", "raw")
     change_params(
         {
@@ -83,12 +96,92 @@ def test_competition_from_raw_files_to_a_score(name, tmp_path, monkeypatch, narr
     assert "no faults" in run_well("audit")
     for command in ("preprocess", "folds", "weights", "train", "tune", "predict", "submit"):
         run_well(command)
-    submission = Path("submissions/submission.csv")
-    assert "valid" in run_well("check", submission)
+
+
+def write_median_cutoffs(spec):
+    """Let half of the pixels of each class be foreground, as one epoch teaches nothing."""
+    maps = np.load(PATHS.test_predictions)["prob_map"]
+    medians = np.median(maps, axis=(0, 2, 3)).astype(int).clip(1).tolist()
+    cutoffs = {
+        name: Cutoffs(threshold=median)._asdict()
+        for name, median in zip(spec.classes, medians, strict=True)
+    }
+    PATHS.cutoffs.write_text(json.dumps({} if spec.exclusive else cutoffs))
+    run_well("submit")
+    filled = int(re.search(r"(\d+) of them with a mask", run_well("check", PATHS.submission))[1])
+    assert filled > 0
+
+
+def check_report(spec):
+    """See that the report has an entry for each image and class, of the areas as tuned."""
+    assert run_well("report") == "reports/index.html: 4 frames; reports/test.html: 2 frames\n"
+    _, entries = data_of(PATHS.report)
+    frames = pd.read_csv(PATHS.frame_scores, dtype={"id": str, "class": str})
+    several = len(spec.classes) > 1
+    names = frames["id"] + (" " + frames["class"] if several else "")
+    areas = dict(zip(names, frames["predicted_area"].tolist(), strict=True))
+    assert {key: entry["area"] for key, entry in entries.items()} == areas
+    data, entries = data_of(PATHS.test_report)
+    assert len(entries) == 2 * len(spec.classes)
+    assert ("class" in data["columns"]) == several
+
+
+def check_unseen(name, spec):
+    """See that the project's folder, which is a bundle but for the wheel, writes the submission."""
+    shutil.copy(known_specs()[name], unseen.SPEC)
+    folder = Path("raw", FilePattern(spec.test[0]).folder)
+    unseen.run(Path(), folder, Path("out.csv"), budget=None, started=0.0)
+    assert Path("out.csv").read_bytes() == PATHS.submission.read_bytes()
+
+
+def check_folder_masks(spec):
+    """See that `predict --images` writes the submission's masks, a file for each class."""
+    folder = Path("raw", FilePattern(spec.test[0]).folder)
+    arguments = ["predict", "--images", folder, "--out", "masks"]
+    if len(spec.test) > 1:
+        assert_refused(arguments, "--images: expected a competition with one file an image, got 3")
+        return
+    run_well(*arguments)
+    rows, frames = read_submission(PATHS.submission, spec), list_test(Path("raw"), spec)
+    for image_id, image in frames[["id", "image"]].to_numpy():
+        expected = decode_image(PATHS.submission, rows, image_id, SHAPE, spec)
+        for index, name in enumerate(spec.classes):
+            ending = f"_{name}.png" if len(spec.classes) > 1 else ".png"
+            path = "masks" / image.relative_to(folder).with_name(image.stem + ending)
+            mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            np.testing.assert_array_equal(mask, 255 * expected[..., index].astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_competition_from_raw_files_to_a_score(name, tmp_path, monkeypatch, narrow_vgg):
+    monkeypatch.chdir(tmp_path)
+    train_tiny(name)
+    spec = load_spec(name)
     # Against itself every score is perfect.
-    assert f"{load_spec(name).metric_name} 1.0000 over 2 images" in run_well(
-        "score", submission, submission
+    assert f"{spec.metric_name} 1.0000 over 2 images" in run_well(
+        "score", PATHS.submission, PATHS.submission
     )
-    scores = json.loads(Path("reports/metrics.json").read_text())
+    scores = json.loads(PATHS.metrics.read_text())
     assert scores["images"] == 4
     assert 0 <= scores["nested_score_low"] <= scores["nested_score"] <= scores["nested_score_high"]
+    check_report(spec)
+    write_median_cutoffs(spec)
+    check_folder_masks(spec)
+    if spec.lists is None:  # else the test images lie among those of the training
+        check_unseen(name, spec)
+
+
+def test_bundle_of_levels_and_several_classes_is_the_submission(tmp_path, monkeypatch, narrow_vgg):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    train_tiny("uw-madison-gi-tract")
+    write_median_cutoffs(load_spec("uw-madison-gi-tract"))
+    run_well("bundle", "--out", "../bundle")
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree("raw/test", tmp_path / "elsewhere/images")
+    process = start(tmp_path / "bundle", tmp_path / "elsewhere", "images", "out.csv")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert output == "out.csv: 2 images, 6 rows with a mask, by 2 folds in 2 views\n"
+    expected = PATHS.submission.read_bytes()
+    assert (tmp_path / "elsewhere/out.csv").read_bytes() == expected

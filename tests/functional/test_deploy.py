@@ -16,7 +16,7 @@ import pytest
 from pipeline.competitions.spec import load_spec
 from pipeline.inference.export import open_saved_model
 from pipeline.inference.predict import load_model, predict_batch
-from pipeline.kaggle.submission import decode_row, read_submission
+from pipeline.kaggle.submission import decode_image, read_submission
 from pipeline.masks.clean import Cutoffs
 from pipeline.paths import Paths
 from pipeline.stages import export, unseen
@@ -35,7 +35,7 @@ from tests.functional.projects import (
 from tests.functional.test_bad_input import assert_refused, cut
 
 PATHS = Paths(Path())
-FORM = load_spec("sample").submission
+SPEC = load_spec("sample")
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def bundled(finished, tmp_path_factory):
         patch.chdir(folder / "project")
         save_networks()
         cutoffs = Cutoffs(threshold=128, min_area=5, fill_holes=True)
-        PATHS.cutoffs.write_text(json.dumps(cutoffs._asdict()))
+        PATHS.cutoffs.write_text(json.dumps({"mask": cutoffs._asdict()}))
         run_well("predict")
         run_well("submit")
         assert run_well("bundle", "--out", "../bundle").startswith(
@@ -64,9 +64,17 @@ def trained(bundled, tmp_path, monkeypatch):
     return tmp_path / "project"
 
 
+def change_cutoffs(**changes):
+    cutoffs = json.loads(PATHS.cutoffs.read_text())
+    PATHS.cutoffs.write_text(json.dumps({"mask": cutoffs["mask"] | changes}))
+
+
 def submitted_masks(path):
-    runs = read_submission(path, FORM)
-    return {key: decode_row(path, key, row, (HEIGHT, WIDTH), FORM) for key, row in runs.items()}
+    rows = read_submission(path, SPEC)
+    return {
+        image_id: decode_image(path, rows, image_id, (HEIGHT, WIDTH), SPEC)[..., 0]
+        for (image_id,) in rows
+    }
 
 
 def read_masks(folder):
@@ -81,8 +89,7 @@ def read_masks(folder):
 
 @pytest.mark.parametrize(("fold", "prior"), [("all", "none"), ("1", "none"), ("all", "components")])
 def test_predict_images_of_the_test_set_are_the_submission(trained, fold, prior):
-    cutoffs = json.loads(PATHS.cutoffs.read_text())
-    PATHS.cutoffs.write_text(json.dumps(cutoffs | {"shape_prior": prior}))
+    change_cutoffs(shape_prior=prior)
     run_well("predict", "--fold", fold)
     run_well("submit")
     output = run_well("predict", "--fold", fold, "--images", RAW / "test", "--out", "masks")
@@ -158,13 +165,13 @@ def test_export_saved_model_gives_the_mean_of_the_folds(trained):
     models = [load_model(PATHS.model(fold)) for fold in (0, 1)]
     probability, presence = predict_batch(models, frames, views=["identity"])
     outputs = open_saved_model(Path("served"))(frames.astype(np.float32))
-    np.testing.assert_allclose(outputs["probability"][..., 0], probability, atol=1e-5)
-    np.testing.assert_allclose(outputs["presence"][:, 0], presence, atol=1e-5)
+    np.testing.assert_allclose(outputs["probability"], probability, atol=1e-5)
+    np.testing.assert_allclose(outputs["presence"], presence, atol=1e-5)
     # Again, in place of the first, and for a fold alone.
     run_well("export", "--to", "saved_model", "--out", "served", "--fold", "1")
     alone, _ = predict_batch(models[1:], frames, views=["identity"])
     outputs = open_saved_model(Path("served"))(frames[:1].astype(np.float32))
-    np.testing.assert_allclose(outputs["probability"][..., 0], alone[:1], atol=1e-5)
+    np.testing.assert_allclose(outputs["probability"], alone[:1], atol=1e-5)
 
 
 def test_export_that_differs_from_keras_writes_nothing(trained, monkeypatch):
@@ -254,7 +261,7 @@ def test_bundle_submission_is_that_of_predict_and_submit(bundle, bundled, images
     process = start(bundle, elsewhere, "images", "out.csv")
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert output == "out.csv: 3 rows, 3 of them with a mask, by 2 folds in 2 views\n"
+    assert output == "out.csv: 3 images, 3 rows with a mask, by 2 folds in 2 views\n"
     expected = Paths(bundled / "project").submission.read_bytes()
     assert (elsewhere / "out.csv").read_bytes() == expected
 
@@ -270,13 +277,13 @@ def test_bundle_unseen_sizes_bad_file_and_a_budget(bundle, elsewhere):
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert errors.startswith("images/7.tif: expected an 8-bit image, got a TIFF")
-    assert output.startswith("out.csv: 20 rows, 19 of them with a mask, by 2 folds in 2 views; 1 ")
-    runs = read_submission(elsewhere / "out.csv", FORM)
-    assert list(runs) == [str(number) for number in range(20)]
-    assert [key for key, row in runs.items() if row == ""] == ["7"]
-    for key, row in runs.items():
-        shape = (HEIGHT * (1 + int(key) % 3), WIDTH)
-        decode_row(elsewhere / "out.csv", key, row, shape, FORM)
+    assert output.startswith("out.csv: 20 images, 19 rows with a mask, by 2 folds in 2 views; 1 ")
+    rows = read_submission(elsewhere / "out.csv", SPEC)
+    assert list(rows) == [(str(number),) for number in range(20)]
+    assert [image_id for (image_id,), runs in rows.items() if runs == [""]] == ["7"]
+    for (image_id,) in rows:
+        shape = (HEIGHT * (1 + int(image_id) % 3), WIDTH)
+        decode_image(elsewhere / "out.csv", rows, image_id, shape, SPEC)
 
 
 def test_bundle_without_time_leaves_an_all_empty_submission(bundle, images, elsewhere):
@@ -284,8 +291,7 @@ def test_bundle_without_time_leaves_an_all_empty_submission(bundle, images, else
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert output == (
-        "out.csv: 3 rows, 0 of them with a mask, none predicted; 3 without a prediction stay"
-        " empty\n"
+        "out.csv: 3 images, 0 rows with a mask, none predicted; 3 without a prediction stay empty\n"
     )
     assert (elsewhere / "out.csv").read_text() == "img,pixels\n1,\n2,\n3,\n"
 
@@ -311,8 +317,7 @@ def test_bundle_without_images_is_one_line(bundle, elsewhere):
 
 
 def test_bundle_holds_training_shapes_where_the_prior_needs_them(trained):
-    cutoffs = json.loads(PATHS.cutoffs.read_text())
-    PATHS.cutoffs.write_text(json.dumps(cutoffs | {"shape_prior": "components"}))
+    change_cutoffs(shape_prior="components")
     run_well("submit")
     run_well("bundle", "--out", "b")
     unseen.run(Path("b"), RAW / "test", Path("out.csv"), budget=None, started=0.0)

@@ -5,12 +5,25 @@ import re
 import shutil
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
+from pipeline.competitions.spec import known_specs
 from pipeline.paths import Paths
 from pipeline.stages import report
-from tests.functional.projects import read_tree, run_cli, run_well
+from tests.functional.projects import (
+    RAW,
+    change_params,
+    read_tree,
+    run_cli,
+    run_well,
+    write_out_of_fold_maps,
+    write_raw,
+    write_test_predictions,
+    write_tiny_params,
+)
 
 PATHS = Paths(Path())
 
@@ -40,6 +53,72 @@ def test_report_shows_every_frame_of_both_sets(project):
     assert list(frames) == ["1", "2", "3"]
     pictures = PATHS.report.parent / data["base"]
     assert {path.suffix for path in pictures.iterdir()} == {".jpg", ".png"}
+
+
+@pytest.fixture
+def two_classes(tmp_path, monkeypatch):
+    """Return a project of nerves and vessels; 1_1 and 2_2 are one image, the latter unmarked."""
+    monkeypatch.chdir(tmp_path)
+    write_tiny_params()
+    write_raw()
+    for subject in (1, 2, 3):
+        path = str(RAW / f"train/{subject}_1_mask.tif")
+        mask = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        mask[30:34, 40:45] = 128  # 20 pixels
+        cv2.imwrite(path, mask)
+    shutil.copy(RAW / "train/1_1.tif", RAW / "train/2_2.tif")
+    values = YAML(typ="safe", pure=True).load(known_specs()["sample"])
+    del values["sample_submission"], values["truth"]
+    values["foreground"] = {"nerve": [255] * 3, "vessel": [128] * 3}
+    values["submission"] = {"header": ["img", "class", "pixels"], "row": ["{id}", "{class}"]}
+    YAML(typ="safe", pure=True).dump(values, Path("spec.yaml"))
+    change_params({"competition": "spec.yaml"})
+    for command in ("preprocess", "folds", "weights"):
+        run_well(command)
+    write_out_of_fold_maps()
+    run_well("tune")
+    write_test_predictions()
+    run_well("submit")
+    return tmp_path
+
+
+def test_report_of_two_classes_has_an_entry_for_each(two_classes):
+    expected = "reports/index.html: 6 frames; reports/test.html: 3 frames\n"
+    assert run_well("report") == expected
+    data, entries = data_of(PATHS.report)
+    ids = ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2"]
+    assert list(entries) == [f"{key} {name}" for name in ("nerve", "vessel") for key in ids]
+    assert entries["1_1 nerve"]["truth"] == "M20,10l0,7 9,0 0,-7z"
+    assert (entries["1_1 vessel"]["true_area"], entries["1_1 vessel"]["class"]) == (20, "vessel")
+    pictures = PATHS.report.parent / data["base"]
+    assert {path.name for path in pictures.iterdir()} == {f"{row}.jpg" for row in range(12)}
+    page = PATHS.report.read_text()
+    assert '<select data-filter="class">' in page
+    assert "Score of nerve against threshold" in page
+    assert "Score of vessel against threshold" in page
+    _, entries = data_of(PATHS.test_report)
+    assert list(entries) == [f"{key} {name}" for name in ("nerve", "vessel") for key in "123"]
+    # Prediction has nerves in rows 10 to 29 and columns 25 to 49; cut-offs may leave them out.
+    assert entries["1 vessel"]["area"] == 0
+    assert "<dt>test frames</dt><dd>3</dd>" in PATHS.test_report.read_text()
+
+
+def test_report_of_two_classes_links_contradictions_within_the_class(two_classes):
+    run_well("report")
+    _, entries = data_of(PATHS.report)
+    partners = {key: entry["contradicts"] for key, entry in entries.items()}
+    assert {key: other for key, other in partners.items() if other} == {
+        "1_1 nerve": "2_2 nerve",
+        "2_2 nerve": "1_1 nerve",
+        "1_1 vessel": "2_2 vessel",
+        "2_2 vessel": "1_1 vessel",
+    }
+    assert "<p>2 training frames look like another one" in PATHS.report.read_text()
+
+
+def test_report_pictures_of_two_classes_have_a_plot_each(two_classes):
+    output = run_well("report", "--pictures", "docs")
+    assert output == "docs: frames.webp, thresholds_nerve.svg, thresholds_vessel.svg\n"
 
 
 def test_report_again_is_the_same(project):
@@ -83,8 +162,20 @@ def other_folds(paths):
 
 def other_cutoffs(paths):
     metrics = json.loads(paths.metrics.read_text())
-    metrics["folds"]["0"]["cutoffs"] = {"level": 1}
+    metrics["folds"]["0"]["cutoffs"] = {"mask": {"level": 1}}
     paths.metrics.write_text(json.dumps(metrics))
+
+
+def other_classes(paths):
+    metrics = json.loads(paths.metrics.read_text())
+    cutoffs = metrics["folds"]["0"]["cutoffs"]
+    cutoffs["ship"] = cutoffs.pop("mask")
+    paths.metrics.write_text(json.dumps(metrics))
+
+
+def frames_of_other_classes(paths):
+    table = pd.read_csv(paths.frame_scores, dtype=str)
+    table.assign(**{"class": "ship"}).to_csv(paths.frame_scores, index=False)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +183,8 @@ def other_cutoffs(paths):
     [
         (other_folds, "reports/frames.csv: expected the folds of data/folds.csv"),
         (other_cutoffs, "reports/metrics.json: damaged (TypeError"),
+        (other_classes, "reports/metrics.json: damaged (KeyError('mask'"),
+        (frames_of_other_classes, "reports/frames.csv: expected the ids of data/processed/train"),
         (other_maps, "reports/frames.csv: not of these maps"),
         (other_frames, "reports/frames.csv: expected the ids of data/processed/train"),
         (lambda paths: paths.metrics.unlink(), "reports/metrics.json: no such file"),

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 from scipy.special import logit
 
+from pipeline.dataset.decision import by_cutoffs
 from pipeline.inference.ensemble import Ensemble
 from pipeline.masks.clean import Cutoffs
 
@@ -23,8 +24,7 @@ def open_ensemble(*factors, **cutoffs):
         height=32,
         width=64,
         channels=1,
-        cutoffs=Cutoffs(**cutoffs),
-        reshape=lambda prob_map: prob_map,
+        decide=by_cutoffs([(Cutoffs(**cutoffs), lambda prob_map: prob_map)]),
     )
 
 
@@ -42,7 +42,7 @@ def test_ensemble_mask_has_the_size_of_the_file(tmp_path):
     frame = ensemble.read(tmp_path / "a.png")
     assert (frame.pixels.shape, frame.size) == ((32, 64, 1), (64, 192))
     (prediction,) = ensemble.predict([frame])
-    np.testing.assert_array_equal(ensemble.mask(prediction, frame), expected)
+    np.testing.assert_array_equal(ensemble.masks(prediction, frame), expected[..., None])
 
 
 def test_ensemble_predict_with_fewer_folds_is_the_mean_of_the_first(tmp_path):
@@ -61,4 +61,4 @@ def test_ensemble_mask_obeys_the_cutoffs(tmp_path):
     for min_area, found in ((area, area), (area + 1, 0)):
         ensemble = open_ensemble(1.0, threshold=128, min_area=min_area)
         frame = ensemble.read(tmp_path / "a.png")
-        assert ensemble.mask(ensemble.predict([frame])[0], frame).sum() == found
+        assert ensemble.masks(ensemble.predict([frame])[0], frame).sum() == found

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.dataset.arrays import Reading
 from pipeline.errors import InputError
 from pipeline.inference.folder import check_images, plan_folder, write_masks
 from tests.inference.test_ensemble import open_ensemble, write_half
@@ -24,8 +25,9 @@ def images(tmp_path):
 def test_plan_folder_keeps_the_structure_in_natural_order(images, tmp_path):
     jobs = plan_folder(images, tmp_path / "out")
     observed = [
-        (job.image.relative_to(images).as_posix(), job.mask.relative_to(tmp_path).as_posix())
+        (job.image.relative_to(images).as_posix(), mask.relative_to(tmp_path).as_posix())
         for job in jobs
+        for mask in job.masks
     ]
     assert observed == [
         ("a2.bmp", "out/a2.png"),
@@ -59,6 +61,32 @@ def test_plan_folder_two_images_of_one_stem_are_refused(images, tmp_path):
     (images / "a2.gif").touch()
     with pytest.raises(InputError, match=r"a2\.gif: same mask file as .*a2\.bmp"):
         plan_folder(images, tmp_path / "out")
+
+
+def test_plan_folder_of_several_classes_has_a_file_for_each(images, tmp_path):
+    job = plan_folder(images, tmp_path / "out", ["left", "right"])[2]
+    names = [mask.relative_to(tmp_path).as_posix() for mask in job.masks]
+    assert names == ["out/b/c/x.y_left.png", "out/b/c/x.y_right.png"]
+
+
+def test_plan_folder_classes_that_make_one_name_are_refused(images, tmp_path):
+    (images / "a2_small.bmp").touch()
+    with pytest.raises(InputError, match=r"a2_small\.bmp: same mask file as .*a2\.bmp"):
+        plan_folder(images, tmp_path / "out", ["small_bowel", "bowel"])
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\0"])
+def test_plan_folder_class_that_names_no_file_is_refused(images, tmp_path, name):
+    with pytest.raises(InputError, match="classes: expected names that a file can have"):
+        plan_folder(images, tmp_path / "out", ["x", name])
+
+
+def test_check_images_reads_deep_pixels_where_levels_say_how(tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 6), 999, np.uint16))
+    jobs = plan_folder(tmp_path, tmp_path.parent / "masks")
+    check_images(jobs, reading=Reading("own"))
+    with pytest.raises(InputError, match=r"deep\.png: expected an 8-bit image"):
+        check_images(jobs)
 
 
 @pytest.mark.parametrize("name", ["images/.thumbnails", "images/notes.txt", "nowhere"])

@@ -37,10 +37,10 @@ class Working:
     def predict(self, frames, *, folds, views):
         self.batches.append((len(frames), folds, views))
         self._clock.now += len(frames) * folds * views / self._speed(self._clock.now)
-        return pack_predictions(np.ones((len(frames), 2, 2)), np.ones(len(frames)))
+        return pack_predictions(np.ones((len(frames), 2, 2, 3)), np.ones((len(frames), 3)))
 
-    def mask(self, prediction, frame):
-        return np.ones(frame.size, bool)
+    def masks(self, prediction, frame):
+        return np.ones((*frame.size, 3), bool)
 
 
 def run(files, *, budget=math.inf, batch_size=4, **options):
@@ -63,7 +63,7 @@ def test_masks_in_time_without_a_limit_all_members_predict_all_files():
     assert [position for position, _, _ in masks] == list(range(10))
     assert batches == [(4, 3, 2), (4, 3, 2), (2, 3, 2)]
     assert faults == []
-    assert all(mask.all() for _, _, mask in masks)
+    assert all(of_frame.shape == (2, 2, 3) and of_frame.all() for _, _, of_frame in masks)
 
 
 @pytest.mark.parametrize(

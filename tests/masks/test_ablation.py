@@ -4,7 +4,7 @@ import pytest
 from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.pieces import list_pieces, stack_pieces
-from pipeline.masks.tuning import Frames
+from pipeline.masks.search import Frames
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pipeline.masks.evaluation import (
     tune_nested,
 )
 from pipeline.masks.pieces import list_pieces, stack_pieces
-from pipeline.masks.tuning import Frames, evaluate_cutoffs
+from pipeline.masks.search import Frames, evaluate_cutoffs
 
 
 def test_fold_weights_leave_each_fold_out():

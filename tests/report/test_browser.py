@@ -62,21 +62,20 @@ def pages(tmp_path_factory):
     )
     shown = frames.rename(columns={"predicted_area": "area"})
     gallery = make_gallery(shown, drawn, "files", filters=["subject", "fold"])
-    scores = dict.fromkeys(
-        ["nested_dice", "nested_dice_low", "nested_dice_high", "all_empty_dice", "oof_dice"], 0.5
-    )
-    scores |= {"images": COUNT, "perfect_presence_dice": 0.9, "folds": {}}
-    scores["cutoffs"] = {"threshold": 100, "min_area": 5}
-    curve = pd.DataFrame({"threshold": [1, 2], "dice": [0.1, 0.2], "dice_without_min_area": 0.1})
+    names = ["nested_score", "nested_score_low", "nested_score_high", "all_empty_score"]
+    scores = dict.fromkeys([*names, "oof_score"], 0.5)
+    scores |= {"images": COUNT, "perfect_presence_score": 0.9, "folds": {}}
+    scores["cutoffs"] = {"mask": {"threshold": 100, "min_area": 5}}
+    curve = pd.DataFrame({"threshold": [1, 2], "score": [0.1, 0.2], "score_without_min_area": 0.1})
     training = Training(
         store=Store(frames, np.empty(0), None),
         frames=frames,
         drawn=drawn,
         metrics=scores,
         curves=pd.DataFrame(columns=["run", "part", "measure", "epoch", "value"]),
-        thresholds=curve,
-        areas=pd.DataFrame({"min_area": [0, 5], "dice": [0.1, 0.2]}),
-        rules=pd.DataFrame(columns=["rule", "gain", "gain_low", "gain_high"]),
+        thresholds=curve.assign(**{"class": "mask"}),
+        areas=pd.DataFrame({"min_area": [0, 5], "score": [0.1, 0.2], "class": "mask"}),
+        rules=pd.DataFrame(columns=["rule", "gain", "gain_low", "gain_high", "class"]),
         views=None,
     )
     page = render_out_of_fold("A <title>", training, gallery, has_test=True)

@@ -12,7 +12,7 @@ from pipeline.report.results import read_metrics, read_table, read_training
         (None, r"metrics\.json: no such file; run: pipeline tune"),
         ("{", r"metrics\.json: damaged \(.*\); run: pipeline tune"),
         ("[]", r"metrics\.json: expected images, .*, folds in it; run: pipeline tune"),
-        (json.dumps({"images": 3}), r"metrics\.json: expected nested_dice, .* in it"),
+        (json.dumps({"images": 3}), r"metrics\.json: expected nested_score, .* in it"),
     ],
 )
 def test_read_metrics_fault_is_one_line(tmp_path, content, expected):

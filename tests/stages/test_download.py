@@ -138,8 +138,8 @@ def test_run_archive_that_does_not_fit_keeps_the_old_files(project, site, force)
         (Path(DATA) / "old").write_text("x")
     site.content = pack({name: data for name, data in FILES.items() if "_mask" not in name})
     assert fault_of(project, force=force) == (
-        f"{site.url}: doesn't fit the competition's spec: train: expected files"
-        " train/{subject}_{frame}_mask.tif in the archive, got none"
+        f"{site.url}: doesn't fit the competition's spec: train/1_1.tif: expected its mask"
+        " as train/{subject}_{frame}_mask.tif, got none"
     )
     assert (PARTS / "archive").exists()  # the spec may be what is wrong: it's not sent again
 

@@ -4,7 +4,7 @@ from pipeline.competitions.spec import SPECS, known_specs, load_spec
 from pipeline.errors import InputError
 from pipeline.params import load_params
 from pipeline.paths import Paths
-from pipeline.stages.init import NETWORKS, render_params, run
+from pipeline.stages.init import NETWORKS, list_competitions, render_params, run
 
 
 @pytest.fixture
@@ -169,3 +169,9 @@ def test_run_data_that_is_not_there_yet_says_what_to_put_there(paths):
 def test_run_data_that_is_there_says_nothing_of_it(paths):
     (paths.root / "raw").mkdir()
     assert len(init(paths, "ultrasound-nerve", data_dir="raw").splitlines()) == 1
+
+
+def test_list_competitions_names_each_with_its_classes_and_score():
+    rows = list_competitions().frame.set_index("name")
+    assert set(rows.index) == set(known_specs())
+    assert rows.loc["voc2012", ["classes", "score"]].tolist() == [21, "mean IoU"]

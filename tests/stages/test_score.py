@@ -156,12 +156,13 @@ def test_run_writes_every_image_and_says_the_mean(project):
     message = run(params, project, submission, project.root / "truth", per_image=per_image)
     # (0.4 + 1 + 0 + 2 / 3) / 4; (0.4 + 2 / 3) / 2; two of four are empty.
     assert message == (
-        f"{submission}: mean Dice 0.5167 over 4 images, 0.5333 on those with a mask"
+        f"{submission}: mean Dice 0.5167 over 4 images, Dice 0.5333 on those with a mask"
         " (all-empty 0.5000)"
     )
     assert per_image.read_text() == (
-        "id,dice,true_area,predicted_area\n"
-        "1,0.400000,4,6\n2,1.000000,0,0\n3,0.000000,0,4\n10,0.666667,24,12\n"
+        "id,class,dice,overlap,true_area,predicted_area\n"
+        "1,mask,0.400000,2,4,6\n2,mask,1.000000,0,0,0\n"
+        "3,mask,0.000000,0,0,4\n10,mask,0.666667,12,24,12\n"
     )
 
 
@@ -194,3 +195,81 @@ def test_score_images_truth_files_may_be_named_by_the_specs_pattern(project):
         params, project, project.root / "submission.csv", project.root / "truth"
     )
     np.testing.assert_allclose(observed["dice"], SCORES, rtol=1e-15)
+
+
+LABELS = """
+title: Labels
+images: images/{id}.png
+masks: labels/{id}.png
+test: test/{id}.png
+exclusive: true
+classes: [ground, water, sky]
+metric: mean_iou
+submission: {header: [id, class, pixels], row: ["{id}", "{class}"]}
+"""
+ORGANS = """
+title: Organs
+images: images/{id}.png
+masks: masks/{id}_{class}.png
+test: test/{id}.png
+truth: truth/{id}_{class}.png
+classes: [left, right]
+submission: {header: [id, class, pixels], row: ["{id}", "{class}"]}
+"""
+
+
+@pytest.fixture
+def write_truth(tmp_path):
+    """Return a function that writes a spec, files of true masks and the submission of image 1."""
+
+    def write(text, truth, predicted):
+        (tmp_path / "spec.yaml").write_text(text)
+        paths = Paths(tmp_path)
+        init(paths, str(tmp_path / "spec.yaml"), data_dir=None, device=None)
+        (tmp_path / "truth").mkdir()
+        for name, pixels in truth.items():
+            Image.fromarray(np.array(pixels, np.uint8)).save(tmp_path / "truth" / name)
+        masks = [("1", np.stack([np.array(mask, bool) for mask in predicted], axis=-1))]
+        write_submission(tmp_path / "submission.csv", masks, load_spec(str(tmp_path / "spec.yaml")))
+        return paths
+
+    return write
+
+
+def test_run_void_pixels_and_classes_that_are_nowhere_do_not_count(write_truth):
+    # Ground is right but for the void column; water is found in one of two pixels.
+    ground, water, nothing = [[1, 0, 1], [1, 1, 1]], [[0, 1, 0], [0, 0, 0]], [[0] * 3] * 2
+    project = write_truth(LABELS, {"1.png": [[0, 1, 255]] * 2}, [ground, water, nothing])
+    observed = score(project)
+    assert observed[["overlap", "true_area", "predicted_area"]].to_numpy().tolist() == [
+        [2, 2, 3],
+        [1, 2, 1],
+        [0, 0, 0],
+    ]
+    params, submission = load_params(project.params), project.root / "submission.csv"
+    said = run(params, project, submission, project.root / "truth", per_image=None)
+    # Ground 2 / 3 and water 1 / 2; of empty masks both 0.
+    assert "mean IoU 0.5833 over 1 images, " in said
+    assert said.endswith(" (all-empty 0.0000)")
+
+
+def test_score_images_files_of_classes_are_told_apart(write_truth):
+    left, right = [[255, 0]], [[255, 255]]
+    project = write_truth(ORGANS, {"1_left.png": left, "1_right.png": right}, [[[1, 0]], [[1, 0]]])
+    observed = score(project)
+    assert observed["class"].tolist() == ["left", "right"]
+    np.testing.assert_allclose(observed["dice"], [1, 2 / 3])
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ({"1_up.png": [[0, 0]]}, "1_up.png: expected one of the classes left, right, got up"),
+        (
+            {"1_left.png": [[0, 0]], "1_right.png": [[0]]},
+            "truth: expected masks of one size of 1, got (1, 2) and (1, 1)",
+        ),
+    ],
+)
+def test_score_images_truth_that_does_not_fit_the_classes_is_refused(write_truth, truth, message):
+    assert fault_of(write_truth(ORGANS, truth, [[[1, 0]], [[1, 0]]])).endswith(message)
