@@ -34,6 +34,7 @@ class OutOfFold:
 
     def __init__(self, params: Params, paths: Paths, spec: Spec, folds: np.ndarray) -> None:
         self.folds, self._indices = folds, params.folds.indices
+        self._holes = "holes" in params.tune.rules
         self._of_fold = {
             fold: open_predictions(
                 paths.oof(fold),
@@ -73,7 +74,7 @@ class OutOfFold:
                 yield Predicted(prob_map, presence, (frame.height, frame.width), frame.rle)
 
         with progress_bar("Out-of-fold frames", len(masks)) as advance:
-            return tabulate_frames(predictions(), len(masks), advance=advance)
+            return tabulate_frames(predictions(), len(masks), holes=self._holes, advance=advance)
 
 
 def write_tables(paths: Paths, table: pd.DataFrame, scores: Mapping[str, object]) -> None:

@@ -117,6 +117,7 @@ def _nested_dice(
             prob_map, presence = mean["prob_map"][class_index], mean["presence"][class_index]
             yield Predicted(prob_map, presence, (frame.height, frame.width), frame.rle)
 
-    frames = tabulate_frames(predictions(), len(masks), advance=advance)
+    holes = "holes" in params.tune.rules
+    frames = tabulate_frames(predictions(), len(masks), holes=holes, advance=advance)
     nested = tune_nested({"none": frames}, folds, params.tune.rules)
     return dice_from_areas(nested.overlaps, frames.true_areas, nested.areas)

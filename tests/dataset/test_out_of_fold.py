@@ -44,3 +44,10 @@ def test_tabulate_frames_on_several_processes_is_the_same(monkeypatch):
     for first, second in zip(alone, together, strict=True):
         np.testing.assert_array_equal(first, second)
     assert len(advanced) == 4
+
+
+def test_tabulate_frames_without_holes_is_the_same_for_rules_that_fill_none():
+    with_holes, without = (tabulate_frames(predictions(4), 4, holes=h) for h in (True, False))
+    np.testing.assert_array_equal(without.pieces, with_holes.pieces)
+    np.testing.assert_array_equal(without.filled, without.pieces)
+    assert not np.array_equal(with_holes.filled, with_holes.pieces)

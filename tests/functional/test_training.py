@@ -15,9 +15,11 @@ PATHS = Paths(Path())
 
 @pytest.fixture(autouse=True)
 def tiny_network(project, monkeypatch):
-    def build(params, final_stride, weights):
+    def build(params, spec, final_stride, weights):
         frames = keras.Input((None, None, params.preprocess.channels))
-        logits = keras.layers.Conv2D(1, 3, padding="same", dtype="float32", name="score")(frames)
+        classes = len(spec.classes)
+        layer = keras.layers.Conv2D(classes, 3, padding="same", dtype="float32", name="score")
+        logits = layer(frames)
         return keras.Model(frames, logits, name=f"stride{final_stride}")
 
     monkeypatch.setattr(train, "_build_model", build)
@@ -112,13 +114,20 @@ def test_predict_views_named_twice_are_refused():
     assert "predict.views: expected views that differ" in result.stderr
 
 
-@pytest.mark.parametrize("values", ['{"threshold": 999}', "[1]", "{}"])
-def test_submit_cutoffs_that_cannot_be_are_refused(values):
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ('{"mask": {"threshold": 999}}', "damaged ("),
+        ("[1]", "damaged ("),
+        ("{}", "expected the classes mask, got ;"),
+    ],
+)
+def test_submit_cutoffs_that_cannot_be_are_refused(values, message):
     submission = PATHS.submission.read_bytes()
     PATHS.cutoffs.write_text(values)
     result = run_cli("submit")
     assert result.exit_code == 1
-    assert "models/cutoffs.json: damaged (" in result.stderr
+    assert f"models/cutoffs.json: {message}" in result.stderr
     assert "run: pipeline tune" in result.stderr
     assert PATHS.submission.read_bytes() == submission
 
@@ -128,7 +137,8 @@ def test_commands_unknown_competition_is_told_by_each(command):
     change_params({"competition": "sampel"})
     result = run_cli(command)
     assert result.exit_code == 1
-    assert "competition: expected one of sample, " in result.stderr
+    assert "competition: expected one of airbus-ships, " in result.stderr
+    assert "sampel" in result.stderr
 
 
 def test_predict_cut_model_says_how_to_make_it_anew():

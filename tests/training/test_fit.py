@@ -122,7 +122,7 @@ def test_fit_takes_the_mean_of_the_best_epochs_where_it_is_better(tmp_path, caps
     _, score, log = train(tmp_path, phases=[Phase(2, 6, 0.3)], ema=None, average_best=3)
     best = max(float(value) for value in log[1:])
     said = capsys.readouterr().out
-    mean = float(re.search(r"mean weights of the best 3 epochs: validation Dice (\S+),", said)[1])
+    mean = float(re.search(r"mean weights of the best 3 epochs: validation score (\S+),", said)[1])
     assert score == pytest.approx(max(best, mean), abs=1e-4)
 
 
