@@ -159,11 +159,12 @@ def _tabulate_folds(metrics: dict[str, Any]) -> pd.DataFrame:
             {
                 "fold": fold,
                 **({"class": name} if len(metrics["cutoffs"]) > 1 else {}),
-                "nested score": f"{scores['nested_score']:.4f}",
+                # That of all classes together stands once.
+                "nested score": "" if number else f"{scores['nested_score']:.4f}",
                 **(_describe(scores["cutoffs"][name]) if name else {}),
             }
             for fold, scores in parts.items()
-            for name in metrics["cutoffs"] or [""]
+            for number, name in enumerate(metrics["cutoffs"] or [""])
         ]
     )
 

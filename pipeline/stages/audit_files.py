@@ -8,11 +8,11 @@ from pipeline.competitions.spec import Spec
 from pipeline.competitions.table import Rows
 from pipeline.dataset.findings import Finding, as_finding
 from pipeline.dataset.ids import (
+    by_submission_id,
     check_numbers,
     compare_ids,
     compare_table,
     find_gaps,
-    by_submission_id,
 )
 from pipeline.dataset.integrity import Frame, check_frames, list_frames, note_uncommon
 from pipeline.dataset.layout import find_files

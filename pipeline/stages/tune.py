@@ -72,7 +72,8 @@ def run(params: Params, paths: Paths) -> str:
         ("gains", paths.rule_gains),
     ):
         tables = [getattr(one, part).assign(**{"class": name}) for name, one in tuned.items()]
-        write_text(path, pd.concat(tables).to_csv(index=False, float_format="%.6f"))
+        filled = [each for each in tables if len(each)] or tables[:1]  # no rule may gain
+        write_text(path, pd.concat(filled).to_csv(index=False, float_format="%.6f"))
     write_tables(paths, table, scores)
     write_text(paths.cutoffs, json.dumps(chosen, indent=2) + "\n")
     return describe(spec.metric_name, scores, chosen)

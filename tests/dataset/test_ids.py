@@ -5,11 +5,11 @@ import pytest
 from pipeline.competitions.spec import MaskTable, SubmissionFormat
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.ids import (
+    by_submission_id,
     check_numbers,
     compare_ids,
     compare_table,
     find_gaps,
-    by_submission_id,
 )
 from pipeline.dataset.integrity import Frame
 from pipeline.dataset.truth import MaskRows
