@@ -52,8 +52,8 @@ def test_load_params_shipped_file_loads():
 
 
 def test_load_params_shipped_exponent_is_a_number():
-    assert "\n  learning_rate: 1e-4 " in SHIPPED.read_text(encoding="utf-8")
-    assert load_params(SHIPPED).train.learning_rate == 0.0001
+    assert "\n  learning_rate: 3e-4 " in SHIPPED.read_text(encoding="utf-8")
+    assert load_params(SHIPPED).train.learning_rate == 0.0003
 
 
 def test_load_params_every_shipped_key_has_a_comment():

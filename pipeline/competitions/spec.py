@@ -261,9 +261,9 @@ class Spec(Section):
         if self.metric.startswith("instance") and not self.instances:
             raise ValueError(f"metric: {self.metric} needs instances: true")
         # Files hold one class each, unless values of their pixels tell classes apart.
-        has_own_file = count > 1 and not self.exclusive and not isinstance(self.foreground, dict)
+        has_own_file = not self.exclusive and not isinstance(self.foreground, dict)
         for text in self.masks or ():
-            if has_own_file != ("{class}" in text):
+            if count > 1 and has_own_file != ("{class}" in text):
                 raise ValueError(
                     f"masks: expected {'a' if has_own_file else 'no'} {{class}}, got {text}"
                 )

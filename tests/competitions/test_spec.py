@@ -338,7 +338,10 @@ def test_metric_names_are_those_of_the_metrics():
             {"classes": ["left"], "masks": "b/{id}.png"},
             "submission.row: expected what names an image alone, got ('{id}', '{class}')",
         ),
-        ({"classes": ["left"]}, "masks: expected no {class}, got b/{id}_{class}.png"),
+        (
+            {"exclusive": True, "metric": "mean_iou"},
+            "masks: expected no {class}, got b/{id}_{class}.png",
+        ),
         ({"masks": "b/{id}.png"}, "masks: expected a {class}, got b/{id}.png"),
         ({"id": "{id}_{part}"}, "id: unknown placeholder {part}"),
         ({"levels": [9, 9]}, "levels: expected two that ascend, got [9.0, 9.0]"),

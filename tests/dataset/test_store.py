@@ -37,7 +37,8 @@ ONE = {
 }
 SPEC = Spec.model_validate(ONE)
 ROW = {"header": ["id", "class", "rle"], "row": ["{id}", "{class}"]}
-TWO = Spec.model_validate(ONE | {"classes": ["left", "right"], "submission": ROW})
+OF_TWO = {"classes": ["left", "right"], "masks": "{id}_{class}.png", "submission": ROW}
+TWO = Spec.model_validate(ONE | OF_TWO)
 
 
 def save(path, pixels):

@@ -17,7 +17,12 @@ TWO = Spec.model_validate(
 )
 OBJECTS = Spec.model_validate(
     TWO.model_dump(exclude_unset=True)
-    | {"classes": ["x"], "submission": {"header": ["id", "rle"]}, "instances": True}
+    | {
+        "classes": ["x"],
+        "masks": "b/{id}.png",
+        "submission": {"header": ["id", "rle"]},
+        "instances": True,
+    }
 )
 # Down the columns from 1: pixels 1 and 6.
 MASK = np.array([[1, 0, 0], [0, 0, 1]], bool)
