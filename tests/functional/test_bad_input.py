@@ -277,8 +277,8 @@ SPEC_FAULTS = {
         {**CLASS_ROW, "classes": ["a", "b"]},
         "masks: expected a {class}, got train/{subject}_{frame}_mask.tif\n",
     ),
-    "one class in many files": (
-        {"masks": TWO["masks"]},
+    "values and files for classes": (
+        {"foreground": {"a": 1, "b": 2}, "masks": TWO["masks"]},
         "masks: expected no {class}, got train/{subject}_{frame}_{class}.tif\n",
     ),
     "classes in one row": (TWO, f"submission.row: expected {ONE_PLACEHOLDER}\n"),
