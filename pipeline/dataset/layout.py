@@ -121,14 +121,27 @@ def find_masks(
         for frame_id, values, path in sorted(
             _matches(data_dir, text, **options), key=lambda found: natural_key(str(found[2]))
         ):
-            name = values.get("class")
-            if name is not None and name not in spec.classes:
-                known_names = ", ".join(spec.classes)
-                raise InputError(f"{path}: expected one of the classes {known_names}, got {name}")
+            index = class_index(path, values, spec)
             if frame_id not in known:
-                index = None if name is None else spec.classes.index(name)
                 masks.setdefault(frame_id, []).append((index, path))
     return masks
+
+
+def class_index(path: Path, values: Mapping[str, str], spec: Spec) -> int | None:
+    """Return which class a file is of, by its placeholders' values; None where it holds all.
+
+    Raises
+    ------
+    InputError
+        The spec knows no such class.
+    """
+    name = values.get("class")
+    if name is None:
+        return None
+    if name not in spec.classes:
+        known = ", ".join(spec.classes)
+        raise InputError(f"{path}: expected one of the classes {known}, got {name}")
+    return spec.classes.index(name)
 
 
 def check_pairs(

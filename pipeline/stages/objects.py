@@ -6,23 +6,21 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competitions.spec import Spec
-from pipeline.dataset.images import resize_prob_map
 from pipeline.dataset.store import open_objects
 from pipeline.masks import rle
-from pipeline.masks.clean import Cutoffs, apply_cutoffs
+from pipeline.masks.clean import Cutoffs
 from pipeline.masks.evaluation import bootstrap_interval
 from pipeline.masks.instances import INSTANCE_METRICS, split_pieces
-from pipeline.masks.shapes import make_shape_prior
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
-from pipeline.stages.out_of_fold import OutOfFold
+from pipeline.stages.out_of_fold import OutOfFold, nested_decisions
 
 
 def score_objects(
     paths: Paths,
     spec: Spec,
     masks: Mapping[str, pd.DataFrame],
-    cutoffs: Mapping[str, Mapping[int, Cutoffs]],
+    cutoffs: Mapping[int, Mapping[str, Cutoffs]],
     predictions: OutOfFold,
     *,
     seed: int,
@@ -36,30 +34,25 @@ def score_objects(
     masks : mapping of str to pandas.DataFrame
         Of each class, from `open_masks`.
     cutoffs : mapping
-        By class and fold, chosen without it.
+        By fold, chosen without it, and class.
     """
     measure = INSTANCE_METRICS[spec.metric]
-    scores = np.empty((len(spec.classes), len(predictions.folds)))
-    empty = np.empty_like(scores)
-    with progress_bar("Objects", scores.size) as advance:
-        for number, name in enumerate(spec.classes):
-            objects = open_objects(paths.train_store, name)
-            frames = zip(predictions, predictions.folds, masks[name].itertuples(), strict=True)
-            for row, (prediction, fold, frame) in enumerate(frames):
-                shape, chosen = (frame.height, frame.width), cutoffs[name][fold]
-                others = masks[name][predictions.folds != fold]
-                prob_map = make_shape_prior(chosen.shape_prior, others)(
-                    prediction["prob_map"][number]
-                )
-                presence = float(prediction["presence"][number])
-                mask = apply_cutoffs(resize_prob_map(prob_map, *shape), presence, chosen)
-                true = [rle.decode(runs, shape) for runs in objects.get(frame.id, [])]
-                scores[number, row] = measure(true, split_pieces(mask))
+    folds, index = predictions.folds, masks[spec.classes[0]]
+    decide = nested_decisions(cutoffs, masks, folds)
+    objects = [open_objects(paths.train_store, name) for name in spec.classes]
+    scores, empty = np.empty((2, len(spec.classes), len(folds)))
+    frames = zip(predictions, folds.tolist(), index.itertuples(), strict=True)
+    with progress_bar("Objects", len(folds)) as advance:
+        for row, (prediction, fold, frame) in enumerate(frames):
+            shape = frame.height, frame.width
+            predicted = decide[fold](prediction, shape)
+            for number, of_class in enumerate(objects):
+                true = [rle.decode(runs, shape) for runs in of_class.get(frame.id, [])]
+                scores[number, row] = measure(true, split_pieces(predicted[..., number]))
                 empty[number, row] = measure(true, [])
-                advance()
+            advance()
     of_frames = scores.mean(axis=0)
-    subjects = masks[spec.classes[0]]["subject"].to_numpy()
-    low, high = bootstrap_interval(of_frames, subjects, seed=seed)
+    low, high = bootstrap_interval(of_frames, index["subject"].to_numpy(), seed=seed)
     return {
         "nested_score": float(of_frames.mean()),
         "nested_score_low": low,

@@ -8,8 +8,10 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.competitions.spec import Spec
+from pipeline.dataset.decision import Decision, by_cutoffs
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import open_predictions
+from pipeline.masks.clean import Cutoffs
 from pipeline.masks.search import Frames
 from pipeline.masks.shapes import ShapePrior, make_shape_prior
 from pipeline.params import Params
@@ -26,6 +28,11 @@ class OutOfFold:
     folds : numpy.ndarray
         int, (N,), each frame's.
 
+    Attributes
+    ----------
+    of_fold : dict of int to numpy.memmap
+        Those of each fold's frames.
+
     Raises
     ------
     InputError
@@ -35,7 +42,7 @@ class OutOfFold:
     def __init__(self, params: Params, paths: Paths, spec: Spec, folds: np.ndarray) -> None:
         self.folds, self._indices = folds, params.folds.indices
         self._holes = "holes" in params.tune.rules
-        self._of_fold = {
+        self.of_fold = {
             fold: open_predictions(
                 paths.oof(fold),
                 count=np.count_nonzero(folds == fold),
@@ -49,7 +56,7 @@ class OutOfFold:
         """Yield each frame's prediction, see `prediction_type`."""
         taken = dict.fromkeys(self._indices, 0)
         for fold in self.folds.tolist():
-            yield self._of_fold[fold][taken[fold]]
+            yield self.of_fold[fold][taken[fold]]
             taken[fold] += 1
 
     def tabulate(self, masks: pd.DataFrame, class_index: int, prior: ShapePrior) -> Frames:
@@ -75,6 +82,33 @@ class OutOfFold:
 
         with progress_bar("Out-of-fold frames", len(masks)) as advance:
             return tabulate_frames(predictions(), len(masks), holes=self._holes, advance=advance)
+
+
+def nested_decisions(
+    cutoffs: Mapping[int, Mapping[str, Cutoffs]],
+    masks: Mapping[str, pd.DataFrame],
+    folds: np.ndarray,
+) -> dict[int, Decision]:
+    """Return by fold what makes the masks that the nested score is of.
+
+    Parameters
+    ----------
+    cutoffs : mapping
+        By fold, chosen without it, and class.
+    masks : mapping of str to pandas.DataFrame
+        Of each class, from `open_masks`; a shape prior learns from those of the other folds.
+    folds : numpy.ndarray
+        int, (N,).
+    """
+    return {
+        fold: by_cutoffs(
+            [
+                (chosen[name], make_shape_prior(chosen[name].shape_prior, of[folds != fold]))
+                for name, of in masks.items()
+            ]
+        )
+        for fold, chosen in cutoffs.items()
+    }
 
 
 def write_tables(paths: Paths, table: pd.DataFrame, scores: Mapping[str, object]) -> None:

@@ -9,12 +9,11 @@ import pandas as pd
 
 from pipeline.atomic import atomic_file, write_text
 from pipeline.competitions.spec import load_spec
-from pipeline.dataset.decision import Decision, by_cutoffs, largest_wins
+from pipeline.dataset.decision import largest_wins
 from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import Store, open_masks, open_store
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_keys, expected_keys, read_submission
-from pipeline.masks.shapes import make_shape_prior
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -27,6 +26,7 @@ from pipeline.report.project import Finished, Submitted, Training
 from pipeline.report.results import read_fold_cutoffs, read_metrics, read_table, read_training
 from pipeline.report.shots import OutOfFoldShots, SubmittedShots
 from pipeline.stages.folds import read_folds
+from pipeline.stages.out_of_fold import OutOfFold, nested_decisions
 from pipeline.stages.submit import map_shape
 
 _FRAMES = ("id", "class", "subject", "contradicts", "fold", "dice", "true_area", "predicted_area")
@@ -179,43 +179,22 @@ def _read_training(params: Params, paths: Paths) -> Training:
 def _out_of_fold_shots(params: Params, paths: Paths, training: Training) -> OutOfFoldShots:
     spec, index = load_spec(params.competition), training.store.index
     folds = training.frames["fold"].to_numpy()[: len(index)]
-    predictions = {
-        fold: open_predictions(
-            paths.oof(fold),
-            count=int((folds == fold).sum()),
-            shape=map_shape(params, spec),
-            command=f"pipeline train --fold {fold}",
-        )
-        for fold in params.folds.indices
-    }
-    masks = [open_masks(paths.train_store, name) for name in spec.classes]
-    decide = _decisions(params, paths, training, masks, folds)
-    return OutOfFoldShots(
-        training.store, masks, folds, predictions, decide, exclusive=spec.exclusive
-    )
-
-
-def _decisions(
-    params: Params,
-    paths: Paths,
-    training: Training,
-    masks: Sequence[pd.DataFrame],
-    folds: np.ndarray,
-) -> dict[int, Decision]:
-    """Return by fold what made the masks that the nested score is of."""
-    spec, indices = load_spec(params.competition), params.folds.indices
+    masks = {name: open_masks(paths.train_store, name) for name in spec.classes}
+    indices = params.folds.indices
     if spec.exclusive:
-        return dict.fromkeys(indices, largest_wins)
-    cutoffs = read_fold_cutoffs(training.metrics, paths.metrics, indices, spec.classes)
-    return {
-        fold: by_cutoffs(
-            [
-                (chosen, make_shape_prior(chosen.shape_prior, of_class[folds != fold]))
-                for chosen, of_class in zip(cutoffs[fold].values(), masks, strict=True)
-            ]
-        )
-        for fold in indices
-    }
+        decide = dict.fromkeys(indices, largest_wins)
+    else:
+        cutoffs = read_fold_cutoffs(training.metrics, paths.metrics, indices, spec.classes)
+        decide = nested_decisions(cutoffs, masks, folds)
+    predictions = OutOfFold(params, paths, spec, folds).of_fold
+    return OutOfFoldShots(
+        training.store,
+        list(masks.values()),
+        folds,
+        predictions,
+        decide,
+        exclusive=spec.exclusive,
+    )
 
 
 def _check_areas(paths: Paths, frames: pd.DataFrame, drawn: Sequence[Drawn]) -> None:

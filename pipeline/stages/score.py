@@ -11,6 +11,7 @@ from pipeline.atomic import write_text
 from pipeline.competitions.patterns import FilePattern
 from pipeline.competitions.spec import Spec, load_spec
 from pipeline.competitions.table import Rows
+from pipeline.dataset.layout import class_index
 from pipeline.dataset.store import open_index
 from pipeline.dataset.truth import MaskFiles
 from pipeline.errors import InputError
@@ -147,11 +148,7 @@ class TruthFolder:
             mask_id = "_".join(named[name] for name in pattern.id_names if name in named)
             if spec.submission.ids == "integer" and re.fullmatch(r"[0-9]+", mask_id):
                 mask_id = str(int(mask_id))
-            name = named.get("class")
-            if name is not None and name not in spec.classes:
-                known = ", ".join(spec.classes)
-                raise InputError(f"{path}: expected one of the classes {known}, got {name}")
-            index = None if name is None else spec.classes.index(name)
+            index = class_index(path, named, spec)
             same = [other for of_class, other in files.get(mask_id, ()) if of_class == index]
             if same and "instance" not in named:
                 raise InputError(f"{path}: same id as {same[0]}")
@@ -198,8 +195,12 @@ class _TruthCsv:
             if key not in known:
                 raise InputError(f"{self._path}: id {','.join(key)} is none of the test frames")
         check_keys(submission, sorted(predicted), sorted(self._rows))
-        ids = {i for i in self._shapes if set(expected_keys([i], self._spec)) <= set(self._rows)}
-        return _check_rows(submission, predicted, list(ids), self._spec)
+        ids = [
+            image_id
+            for image_id in self._shapes
+            if all(key in self._rows for key in expected_keys([image_id], self._spec))
+        ]
+        return _check_rows(submission, predicted, ids, self._spec)
 
     def objects(self, image_id: str) -> list[list[np.ndarray]]:
         shape = self._shapes[image_id]

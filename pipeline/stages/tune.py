@@ -61,7 +61,10 @@ def run(params: Params, paths: Paths) -> str:
     table = pd.concat([_tabulate(masks[name], folds, name, tuned[name]) for name in spec.classes])
     scores = _summarise(table, tuned, METRICS[spec.metric], params.seed)
     if spec.instances:
-        cutoffs = {name: tuned[name].nested.by_fold for name in spec.classes}
+        cutoffs = {
+            fold: {name: one.nested.by_fold[fold] for name, one in tuned.items()}
+            for fold in params.folds.indices
+        }
         scores |= score_objects(paths, spec, masks, cutoffs, predictions, seed=params.seed)
     chosen = {name: one.nested.cutoffs._asdict() for name, one in tuned.items()}
     scores["metric"], scores["cutoffs"] = spec.metric, chosen
@@ -226,8 +229,7 @@ def _interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, fl
 
         return bootstrap_sums(np.concatenate(areas), subjects, score, seed=seed)
     values = np.mean([metric.of_areas(*of_class) for of_class in areas], axis=0)
-    columns = np.stack([values, np.ones(len(values))])
-    return bootstrap_sums(columns, subjects, lambda sums: sums[0] / sums[1], seed=seed)
+    return bootstrap_interval(values, subjects, seed=seed)
 
 
 def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:
