@@ -39,9 +39,9 @@ def stages_before(stage: dict, epochs: int) -> dict:
 CHANGES = {
     BASELINE: {},
     "batch 8": {"batch_size": 8},
-    "batch 32": {"batch_size": 32},
     "rate 1e-3": {"learning_rate": 1e-3},
     "decoder at 1e-3": {"learning_rate": 1e-3, "encoder_rate": 0.3},
+    "blocks 1 and 2 frozen": {"frozen": ["block1", "block2"]},
     "encoder frozen at first": stages_before({"frozen": ["encoder"]}, 2),
     "half size at first": stages_before({"scale": 0.5}, 3),
     "average of weights": {"ema": 0.9},

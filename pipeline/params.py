@@ -101,13 +101,16 @@ class Model(Section):
         return value
 
 
+PartName = Literal["block1", "block2", "encoder", "head", "upsampling"]
+
+
 class Stage(Section):
     """A phase of training before the last one."""
 
     final_stride: Literal[2, 4, 8, 16, 32]
     epochs: Count
     learning_rate: Rate
-    frozen: Annotated[tuple[Literal["encoder", "head", "upsampling"], ...], BeforeValidator(listed)]
+    frozen: Annotated[tuple[PartName, ...], BeforeValidator(listed)]
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
@@ -119,6 +122,7 @@ class Train(Section):
     learning_rate: Rate
     warmup_epochs: Annotated[float, Field(ge=0)]
     encoder_rate: Annotated[float, Field(gt=0, le=1)]
+    frozen: Annotated[tuple[PartName, ...], BeforeValidator(listed)]
     earlier_stages: Annotated[tuple[Stage, ...], BeforeValidator(listed)]
     loss: Literal["dice", "dice_bce", "dice_focal", "tversky", "lovasz"]
     dice_over: Literal["image", "batch"]
@@ -187,6 +191,8 @@ class Params(Section):
             raise ValueError(
                 f"encoder_rate: expected 1.0 for encoder {model.encoder}, got {value.encoder_rate}"
             )
+        if value.frozen and model.encoder not in ("vgg16", "vgg19"):
+            raise ValueError(f"frozen: expected [] for encoder {model.encoder}")
         return value
 
     @field_validator("predict")

@@ -179,6 +179,14 @@ def test_load_params_knows_every_rule_view_and_prior():
     ("changes", "expected"),
     [
         (
+            {
+                "train__frozen": ["block1"],
+                "model__architecture": "unet",
+                "model__encoder": "resnet34",
+            },
+            "train: frozen: expected [] for encoder resnet34",
+        ),
+        (
             {"train__earlier_stages": [STAGE], "model__architecture": "unet"},
             "train: earlier_stages: expected [] for architecture unet",
         ),

@@ -267,5 +267,6 @@ def _build_model(
 
 def _phases(params: Params) -> list[Phase]:
     earlier = [Phase(**stage.model_dump()) for stage in params.train.earlier_stages]
-    last = Phase(params.model.final_stride, params.train.epochs, params.train.learning_rate)
+    train = params.train
+    last = Phase(params.model.final_stride, train.epochs, train.learning_rate, train.frozen)
     return [*earlier, last]

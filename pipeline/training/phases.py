@@ -6,7 +6,13 @@ from typing import NamedTuple
 import keras
 
 # Which layers a frozen part holds, by the beginning of their names.
-PARTS = {"encoder": ("block",), "head": ("fc6", "fc7"), "upsampling": ("upsample_",)}
+PARTS = {
+    "block1": ("block1_",),
+    "block2": ("block2_",),
+    "encoder": ("block",),
+    "head": ("fc6", "fc7"),
+    "upsampling": ("upsample_",),
+}
 
 
 class Phase(NamedTuple):

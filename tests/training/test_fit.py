@@ -175,9 +175,10 @@ def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):
     assert with_head[-1] > 0  # every mask has foreground
 
 
-def test_freeze_keeps_the_part_from_training():
+@pytest.mark.parametrize("part", ["encoder", "block1"])
+def test_freeze_keeps_the_part_from_training(part):
     model = build(2)
-    freeze(model, ["encoder"])
+    freeze(model, [part])
     assert [variable.path.split("/")[0] for variable in model.trainable_variables] == ["score2"] * 2
 
 
