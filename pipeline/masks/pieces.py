@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+import higra as hg
 import numpy as np
-from skimage.morphology import local_minima, max_tree, reconstruction
+from skimage.morphology import local_minima
 
 PIECE = np.dtype(
     [
@@ -15,7 +16,6 @@ PIECE = np.dtype(
         ("overlap", np.int32),
     ]
 )
-_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
 
 
 def list_pieces(prob_map: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -57,28 +57,21 @@ def list_pieces(prob_map: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if box is None:
         return np.empty(0, PIECE)
     # The margin is the root, at level 0.
-    levels, mask = np.pad(prob_map[box], 1), np.pad(mask[box], 1).ravel()
-    parents, _ = max_tree(levels, connectivity=2)
-    levels, parents = levels.ravel(), parents.ravel()
-    pixels = np.arange(levels.size)
-    # A pixel represents its node if its parent is of another level, or if it is the root.
-    stands_for = np.where((levels[parents] < levels) | (parents == pixels), pixels, parents)
-    representatives, node = np.unique(stands_for, return_inverse=True)
-    level, parent = levels[representatives], node[parents[representatives]]
+    levels, mask = np.pad(prob_map[box], 1), np.pad(mask[box], 1)
+    graph = hg.get_8_adjacency_implicit_graph(levels.shape)
+    tree, level = hg.component_tree_max_tree(graph, levels)
+    nodes = slice(tree.num_leaves(), -1)  # without the pixels before them, and the root
 
-    sums = np.stack([np.bincount(node), np.bincount(node[mask], minlength=len(level))], axis=1)
-    peak, first = level.copy(), np.full(len(level), levels.size)
-    np.minimum.at(first, node, pixels)
-    for value in np.unique(level)[:0:-1]:  # children before their parents
-        children = np.flatnonzero(level == value)
-        np.add.at(sums, parent[children], sums[children])
-        np.maximum.at(peak, parent[children], peak[children])
-        np.minimum.at(first, parent[children], first[children])
+    def gather(pixels: np.ndarray, how: hg.Accumulators) -> np.ndarray:
+        return hg.accumulate_sequential(tree, pixels.ravel(), how)[nodes]
 
-    pieces = np.zeros(len(level), PIECE)
-    pieces["above"], pieces["level"], pieces["peak"] = level[parent], level, peak
-    pieces["area"], pieces["overlap"] = sums.T
-    return pieces[np.lexsort((level, first))][1:]
+    pieces = np.zeros(tree.num_vertices() - tree.num_leaves() - 1, PIECE)
+    pieces["above"], pieces["level"] = level[tree.parents()][nodes], level[nodes]
+    pieces["peak"] = gather(levels, hg.Accumulators.max)
+    pieces["area"] = gather(np.ones(levels.shape, np.int32), hg.Accumulators.sum)
+    pieces["overlap"] = gather(mask.astype(np.int32), hg.Accumulators.sum)
+    first = gather(np.arange(levels.size), hg.Accumulators.min)
+    return pieces[np.lexsort((pieces["level"], first))]
 
 
 def fill_holes(prob_map: np.ndarray) -> np.ndarray:
@@ -107,10 +100,14 @@ def fill_holes(prob_map: np.ndarray) -> np.ndarray:
     surrounded = np.pad(prob_map[box], 1)
     if not local_minima(surrounded, connectivity=1, allow_borders=False).any():
         return prob_map
-    seed = np.full_like(surrounded, 255)
-    seed[[0, -1]] = seed[:, [0, -1]] = 0
+    # A piece of the pixels up to some level is a hole there unless it reaches the margin.
+    graph = hg.get_4_adjacency_implicit_graph(surrounded.shape)
+    tree, level = hg.component_tree_min_tree(graph, surrounded)
+    margin = np.pad(np.zeros(prob_map[box].shape, np.uint8), 1, constant_values=1)
+    is_hole = hg.accumulate_sequential(tree, margin.ravel(), hg.Accumulators.max) == 0
+    levels = hg.propagate_sequential(tree, level, is_hole)[: surrounded.size]
     filled = prob_map.copy()
-    filled[box] = reconstruction(seed, surrounded, method="erosion", footprint=_CROSS)[1:-1, 1:-1]
+    filled[box] = levels.reshape(surrounded.shape)[1:-1, 1:-1]
     return filled
 
 
