@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from pipeline.competitions.spec import TableFormat
+from pipeline.competitions.formats import TableFormat
 from pipeline.errors import InputError
 
 csv.field_size_limit(2**31 - 1)  # a mask's runs are one field; the default is 131,072 characters

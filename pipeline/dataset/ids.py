@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.competitions.spec import SubmissionFormat
+from pipeline.competitions.formats import SubmissionFormat
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.integrity import Frame
 from pipeline.dataset.truth import MaskRows

@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from pipeline.competitions.formats import MaskTable
 from pipeline.competitions.patterns import FilePattern
-from pipeline.competitions.spec import MaskTable, Spec
+from pipeline.competitions.spec import Spec
 from pipeline.competitions.table import read_table
 from pipeline.dataset.arrays import decode_labels
 from pipeline.dataset.images import read_mask

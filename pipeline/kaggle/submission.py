@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.atomic import atomic_file
-from pipeline.competitions.spec import Spec, SubmissionFormat
+from pipeline.competitions.formats import SubmissionFormat
+from pipeline.competitions.spec import Spec
 from pipeline.competitions.table import Rows, read_table
 from pipeline.errors import InputError
 from pipeline.masks import rle

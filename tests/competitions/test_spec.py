@@ -3,8 +3,9 @@ from typing import get_args
 
 import pytest
 
+from pipeline.competitions.formats import MaskTable, TableFormat
 from pipeline.competitions.patterns import FilePattern
-from pipeline.competitions.spec import SPECS, MaskTable, MetricName, Spec, TableFormat, load_spec
+from pipeline.competitions.spec import SPECS, MetricName, Spec, load_spec
 from pipeline.errors import InputError
 from pipeline.masks.instances import INSTANCE_METRICS
 from pipeline.masks.metrics import METRICS

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.competitions.spec import MaskTable, TableFormat
+from pipeline.competitions.formats import MaskTable, TableFormat
 from pipeline.competitions.table import read_table
 from pipeline.errors import InputError
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.competitions.spec import MaskTable, SubmissionFormat
+from pipeline.competitions.formats import MaskTable, SubmissionFormat
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.ids import (
     by_submission_id,

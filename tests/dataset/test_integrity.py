@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.competitions.spec import MaskTable, Spec
+from pipeline.competitions.formats import MaskTable
+from pipeline.competitions.spec import Spec
 from pipeline.dataset.findings import Finding
 from pipeline.dataset.integrity import check_frames, list_frames, note_uncommon
 from pipeline.dataset.truth import open_rows
