@@ -46,6 +46,12 @@ CHANGES = {
     "half size at first": stages_before({"scale": 0.5}, 3),
     "average of weights": {"ema": 0.9},
     "weight decay": {"weight_decay": 0.05},
+    "blocks 1 and 2 frozen, average": {"frozen": ["block1", "block2"], "ema": 0.9},
+    "blocks 1 and 2 frozen, 1e-3": {
+        "frozen": ["block1", "block2"],
+        "learning_rate": 1e-3,
+        "encoder_rate": 0.3,
+    },
 }
 
 

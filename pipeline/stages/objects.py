@@ -9,7 +9,6 @@ from pipeline.competitions.spec import Spec
 from pipeline.dataset.store import open_objects
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
-from pipeline.masks.evaluation import bootstrap_interval
 from pipeline.masks.instances import INSTANCE_METRICS, split_pieces
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
@@ -22,10 +21,8 @@ def score_objects(
     masks: Mapping[str, pd.DataFrame],
     cutoffs: Mapping[int, Mapping[str, Cutoffs]],
     predictions: OutOfFold,
-    *,
-    seed: int,
-) -> dict[str, float]:
-    """Return the nested score with its interval, and that of empty masks.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nested score of each class and frame, and that of an empty mask.
 
     Cut-offs are tuned for Dice, which pixels decide; this is what the competition scores.
 
@@ -35,6 +32,11 @@ def score_objects(
         Of each class, from `open_masks`.
     cutoffs : mapping
         By fold, chosen without it, and class.
+
+    Returns
+    -------
+    scores, empty : numpy.ndarray
+        float64, (classes, N).
     """
     measure = INSTANCE_METRICS[spec.metric]
     folds, index = predictions.folds, masks[spec.classes[0]]
@@ -51,11 +53,4 @@ def score_objects(
                 scores[number, row] = measure(true, split_pieces(predicted[..., number]))
                 empty[number, row] = measure(true, [])
             advance()
-    of_frames = scores.mean(axis=0)
-    low, high = bootstrap_interval(of_frames, index["subject"].to_numpy(), seed=seed)
-    return {
-        "nested_score": float(of_frames.mean()),
-        "nested_score_low": low,
-        "nested_score_high": high,
-        "all_empty_score": float(empty.mean()),
-    }
+    return scores, empty

@@ -13,13 +13,7 @@ from pipeline.dataset.store import open_index, open_masks
 from pipeline.masks import rle
 from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.dice import dice_from_areas
-from pipeline.masks.evaluation import (
-    Nested,
-    bootstrap_interval,
-    bootstrap_sums,
-    presence_rates,
-    tune_nested,
-)
+from pipeline.masks.evaluation import Nested, bootstrap_interval, tune_nested
 from pipeline.masks.metrics import METRICS, Metric
 from pipeline.masks.search import THRESHOLDS, Frames, score_cutoffs, search_pieces
 from pipeline.params import Params
@@ -28,6 +22,7 @@ from pipeline.stages.exclusive import score_exclusive
 from pipeline.stages.folds import read_folds
 from pipeline.stages.objects import score_objects
 from pipeline.stages.out_of_fold import OutOfFold, write_tables
+from pipeline.stages.scores import mean_score, summarise
 
 
 class Tuned(NamedTuple):
@@ -59,16 +54,27 @@ def run(params: Params, paths: Paths) -> str:
         for number, name in enumerate(spec.classes)
     }
     table = pd.concat([_tabulate(masks[name], folds, name, tuned[name]) for name in spec.classes])
-    scores = _summarise(table, tuned, METRICS[spec.metric], params.seed)
     if spec.instances:
         cutoffs = {
             fold: {name: one.nested.by_fold[fold] for name, one in tuned.items()}
             for fold in params.folds.indices
         }
-        scores |= score_objects(paths, spec, masks, cutoffs, predictions, seed=params.seed)
+        of_objects, of_empty = score_objects(paths, spec, masks, cutoffs, predictions)
+        table["objects"] = of_objects.ravel()
+        for one, empty in zip(tuned.values(), of_empty.mean(axis=1), strict=True):
+            one.scores["all_empty_score"] = float(empty)
+    metric = METRICS[spec.metric]
+    of_classes = {name: one.scores for name, one in tuned.items()}
+    scores = summarise(table, of_classes, metric, params.seed)
     chosen = {name: one.nested.cutoffs._asdict() for name, one in tuned.items()}
     scores["metric"], scores["cutoffs"] = spec.metric, chosen
-    scores["folds"] = _by_fold(table, tuned, METRICS[spec.metric])
+    scores["folds"] = {
+        str(fold): {
+            "nested_score": mean_score(part, metric),
+            "cutoffs": {name: one.nested.by_fold[fold]._asdict() for name, one in tuned.items()},
+        }
+        for fold, part in table.groupby("fold")
+    }
     for part, path in (
         ("curve", paths.threshold_curve),
         ("areas", paths.area_curve),
@@ -167,69 +173,6 @@ def _score_thresholds(frames: Frames, weights: np.ndarray, metric: Metric) -> pd
     }
     scores = {name: search.scores[0, :, 0, 0] for name, search in searches.items()}
     return pd.DataFrame({"threshold": THRESHOLDS, **scores})
-
-
-def _summarise(
-    table: pd.DataFrame, tuned: Mapping[str, Tuned], metric: Metric, seed: int
-) -> dict[str, object]:
-    """Return the scores of all classes together: the means of theirs."""
-    low, high = _interval(table, metric, seed)
-    has_mask = table["true_area"] > 0
-    scores: dict[str, object] = {
-        "images": int(table["id"].nunique()),
-        "nested_score": _score(table, metric),
-        "nested_score_low": low,
-        "nested_score_high": high,
-    }
-    for name in next(iter(tuned.values())).scores:
-        scores[name] = float(np.mean([one.scores[name] for one in tuned.values()]))
-    scores |= presence_rates(table["true_area"].to_numpy(), table["predicted_area"].to_numpy())
-    if has_mask.any():
-        scores["dice_positive"] = float(table["dice"][has_mask].mean())
-    if len(tuned) > 1:
-        scores["classes"] = {
-            name: {"nested_score": _score(part, metric), **tuned[name].scores}
-            for name, part in table.groupby("class", sort=False)
-        }
-    return scores
-
-
-def _by_fold(
-    table: pd.DataFrame, tuned: Mapping[str, Tuned], metric: Metric
-) -> dict[str, dict[str, object]]:
-    return {
-        str(fold): {
-            "nested_score": _score(part, metric),
-            "cutoffs": {name: one.nested.by_fold[fold]._asdict() for name, one in tuned.items()},
-        }
-        for fold, part in table.groupby("fold")
-    }
-
-
-def _score(table: pd.DataFrame, metric: Metric) -> float:
-    """Return the mean over classes of their score."""
-    of_classes = []
-    for _, part in table.groupby("class", sort=False):
-        areas = part[["overlap", "true_area", "predicted_area"]].to_numpy().T
-        of_classes.append(metric.score(*areas, np.full((len(part), 1), 1 / len(part))).item())
-    return float(np.mean(of_classes))
-
-
-def _interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the nested score, from a bootstrap over subjects."""
-    parts = [part for _, part in table.groupby("class", sort=False)]
-    subjects = parts[0]["subject"].to_numpy()
-    areas = [part[["overlap", "true_area", "predicted_area"]].to_numpy().T for part in parts]
-    if metric.pooled:
-
-        def score(sums: np.ndarray) -> np.ndarray:
-            return np.mean(
-                [metric.of_areas(*sums[at : at + 3]) for at in range(0, len(sums), 3)], 0
-            )
-
-        return bootstrap_sums(np.concatenate(areas), subjects, score, seed=seed)
-    values = np.mean([metric.of_areas(*of_class) for of_class in areas], axis=0)
-    return bootstrap_interval(values, subjects, seed=seed)
 
 
 def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:

@@ -112,6 +112,18 @@ def write_median_cutoffs(spec):
     assert filled > 0
 
 
+def check_frames_of_folds(spec, scores):
+    """See that the scores of folds, and of all, are means of the frames' own."""
+    if spec.metric != "mean_dice" and not spec.instances:
+        return
+    frames = pd.read_csv(PATHS.frame_scores, dtype={"id": str, "class": str})
+    own = frames["objects" if spec.instances else "dice"]
+    assert own.mean() == pytest.approx(scores["nested_score"], abs=1e-6)
+    by_fold = {str(fold): score for fold, score in own.groupby(frames["fold"]).mean().items()}
+    found = {fold: scored["nested_score"] for fold, scored in scores["folds"].items()}
+    assert found == pytest.approx(by_fold, abs=1e-6)
+
+
 def check_report(spec):
     """See that the report has an entry for each image and class, of the areas as tuned."""
     assert run_well("report") == "reports/index.html: 4 frames; reports/test.html: 2 frames\n"
@@ -164,6 +176,7 @@ def test_competition_from_raw_files_to_a_score(name, tmp_path, monkeypatch, narr
     scores = json.loads(PATHS.metrics.read_text())
     assert scores["images"] == 4
     assert 0 <= scores["nested_score_low"] <= scores["nested_score"] <= scores["nested_score_high"]
+    check_frames_of_folds(spec, scores)
     check_report(spec)
     write_median_cutoffs(spec)
     check_folder_masks(spec)
