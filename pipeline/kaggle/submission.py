@@ -116,9 +116,9 @@ def check_keys(
     extra = pd.Index(found).difference(expected, sort=False)
     if len(extra):
         raise InputError(f"{path}: expected {len(expected)} ids, {_some(extra)} unknown")
-    for line, (one, other) in enumerate(zip(found, expected, strict=True), start=2):
-        if one != other:
-            raise InputError(f"{path}:{line}: expected id {other} in this place, got {one}")
+    for number, (one, other) in enumerate(zip(found, expected, strict=True), start=1):
+        if one != other:  # not told by its line: an id may have many
+            raise InputError(f"{path}: expected {other} as id {number} in order, got {one}")
 
 
 def decode_rows(

@@ -718,7 +718,7 @@ SUBMISSION_FAULTS = {
     "no id": ("img,pixels\n1,\n2,\n", ": expected 3 ids, 3 missing\n"),
     "other id": ("img,pixels\n1,\n2,\n3,\n4,\n", ": expected 3 ids, 4 unknown\n"),
     "padded id": ("img,pixels\n01,\n2,\n3,\n", ": expected 3 ids, 1 missing\n"),
-    "order": ("img,pixels\n2,\n1,\n3,\n", ":2: expected id 1 in this place, got 2\n"),
+    "order": ("img,pixels\n2,\n1,\n3,\n", ": expected 1 as id 1 in order, got 2\n"),
     "id twice": ("img,pixels\n1,\n2,\n2,\n", ":4: id 2 stands twice\n"),
     "field missing": ("img,pixels\n1\n2,\n3,\n", ":2: expected 2 fields, got 1\n"),
     "field too many": ("img,pixels\n1,1 5,\n2,\n3,\n", ":2: expected 2 fields, got 3\n"),

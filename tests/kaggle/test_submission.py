@@ -270,7 +270,7 @@ def test_check_submission_counts_the_rows_with_a_mask(path):
         ("1,\n2,\n10,\n11,\n", ": expected 3 ids, 11 unknown"),
         ("1,\n2,\n10,\n3,\n4,\n5,\n6,\n", ": expected 3 ids, 3, 4, 5 and 1 more unknown"),
         # Sorted as text.
-        ("1,\n10,\n2,\n", ":3: expected id 2 in this place, got 10"),
+        ("1,\n10,\n2,\n", ": expected 2 as id 2 in order, got 10"),
         ("01,\n2,\n10,\n", ": expected 3 ids, 1 missing"),
         ("1,1 16\n2,\n10,\n", ": id 1: rle: run 1 ('1 16') ends outside of the image of 15 pixels"),
         # 4 pixels in the frame of 2x2.
@@ -342,7 +342,7 @@ def test_expected_keys_are_in_the_order_of_images_then_classes():
         ("b,left,\nb,right,\na,left,\na,right,\na,up,\n", ": expected 4 ids, a,up unknown"),
         (
             "b,right,\nb,left,\na,left,\na,right,\n",
-            ":2: expected id b,left in this place, got b,right",
+            ": expected b,left as id 1 in order, got b,right",
         ),
         ("b,left,\nb,left,\n", ":3: id b,left stands twice"),
         (
