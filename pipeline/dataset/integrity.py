@@ -22,11 +22,12 @@ UNCOMMON_SHARE = 0.05  # a size or mode that fewer frames have is worth a note
 
 
 class Frame(NamedTuple):
-    """An image, its mask files with the class of each, or both."""
+    """An image, its mask files with the class of each, or both; further channels of the image."""
 
     id: str
     image: Path | None
     masks: Sequence[tuple[int | None, Path]] = ()
+    channels: Sequence[Path] = ()
 
 
 class Checked(NamedTuple):
@@ -37,14 +38,14 @@ class Checked(NamedTuple):
 
 
 def list_frames(
-    data_dir: Path, images: str, masks: Sequence[str], spec: Spec
+    data_dir: Path, images: Sequence[str], masks: Sequence[str], spec: Spec
 ) -> tuple[dict[str, Frame], list[Finding]]:
     """List the frames of file patterns, whether or not they pair up.
 
     Parameters
     ----------
-    images : str
-        Pattern as in the spec.
+    images : sequence of str
+        Patterns as in the spec: one, or one for each channel.
     masks : sequence of str
         Likewise; without any, images alone are expected.
     spec : Spec
@@ -57,18 +58,36 @@ def list_frames(
     findings : list of Finding
         Folders without files, and partners that are missing.
     """
-    image_files = find_files(data_dir, images, template=spec.id)
-    mask_files = find_masks(data_dir, masks, spec, ids_like=images)
+    first, *others = images
+    image_files = find_files(data_dir, first, template=spec.id)
+    channels = {
+        text: find_files(data_dir, text, ids_like=first, template=spec.id) for text in others
+    }
+    mask_files = find_masks(data_dir, masks, spec, ids_like=first)
     ids = sorted({*image_files, *mask_files}, key=lambda key: (natural_key(key), key))
-    frames = {key: Frame(key, image_files.get(key), mask_files.get(key, ())) for key in ids}
-    sides = [("images", images, image_files), *(("masks", text, mask_files) for text in masks[:1])]
+    frames = {
+        key: Frame(
+            key,
+            image_files.get(key),
+            mask_files.get(key, ()),
+            [files[key] for files in channels.values() if key in files],
+        )
+        for key in ids
+    }
+    sides = [("images", first, image_files), *(("masks", text, mask_files) for text in masks[:1])]
     findings = [
         Finding(data_dir / FilePattern(pattern).folder, f"no {side}", pattern, "none")
         for side, pattern, files in sides
         if not files
     ]
+    findings += [
+        Finding(path, "channel missing", text, "none")
+        for key, path in image_files.items()
+        for text, files in channels.items()
+        if key not in files
+    ]
     if masks and spec.lists is None:
-        findings += _find_lonely(frames, images, masks[0])
+        findings += _find_lonely(frames, first, masks[0])
     return frames, findings
 
 
@@ -128,17 +147,31 @@ def _find_lonely(frames: Mapping[str, Frame], images: str, masks: str) -> list[F
     return findings
 
 
+def _check_image(
+    frame: Frame, spec: Spec
+) -> tuple[list[Finding], str | None, tuple[int, int] | None]:
+    """Return what is wrong with the image's files, and the kind and size that they have."""
+    findings, kind, shape = [], None, None
+    for path in (*filter(None, [frame.image]), *frame.channels):
+        try:
+            image = decode_image(path, Reading(spec.levels, spec.page))
+        except InputError as error:
+            findings.append(as_finding(path, error, _kind_of(error)))
+            continue
+        found = image.shape[:2]
+        if path == frame.image:
+            kind = f"{found[0]} x {found[1]} {'grey' if image.ndim == 2 else 'colour'}"
+        shape = shape or found
+        if found != shape:
+            sizes = (f"{height} x {width}" for height, width in (shape, found))
+            findings.append(Finding(path, "sizes of channels differ", *sizes))
+    return findings, kind, shape
+
+
 def _check_frame(
     frame: Frame, spec: Spec, table: MaskRows | None
 ) -> tuple[list[Finding], str | None]:
-    findings, kind, shape = [], None, None
-    if frame.image is not None:
-        try:
-            image = decode_image(frame.image, Reading(spec.levels, spec.page))
-            shape = image.shape[:2]
-            kind = f"{shape[0]} x {shape[1]} {'grey' if image.ndim == 2 else 'colour'}"
-        except InputError as error:
-            findings.append(as_finding(frame.image, error, _kind_of(error)))
+    findings, kind, shape = _check_image(frame, spec)
     pieces: list[Piece] = []
     of_image = len(findings)
     for class_index, path in frame.masks:

@@ -24,7 +24,7 @@ from pipeline.progress import progress_bar
 
 def find_faults(data_dir: Path, spec: Spec) -> list[Finding]:
     """Return all that is wrong with the raw files, then what is uncommon about them."""
-    training, findings = list_frames(data_dir, spec.images[0], spec.masks or (), spec)
+    training, findings = list_frames(data_dir, spec.images, spec.masks or (), spec)
     images = {key: frame.image for key, frame in training.items() if frame.image is not None}
     form = spec.mask_table
     table, faults = _read_if_there(
@@ -38,7 +38,7 @@ def find_faults(data_dir: Path, spec: Spec) -> list[Finding]:
     )
     has_truth = spec.truth is not None and bool(find_files(data_dir, spec.truth))
     truth = (spec.truth,) if has_truth else ()
-    test, more = list_frames(data_dir, spec.test[0], truth, spec)
+    test, more = list_frames(data_dir, spec.test, truth, spec)
     findings += faults + more
     if table is not None:
         findings += compare_table(training, table)

@@ -1,3 +1,5 @@
+from unittest.mock import ANY
+
 import cv2
 import numpy as np
 import pytest
@@ -51,7 +53,7 @@ def spec_with(**changes):
 
 def faults_of(data, spec=SPEC, *, rows=None, form=TABLE):
     """Return path, fault and what came of every finding; `rows` are those of a table."""
-    frames, findings = list_frames(data, spec.images[0], spec.masks or (), spec)
+    frames, findings = list_frames(data, spec.images, spec.masks or (), spec)
     table = None
     if rows is not None:
         lines = [",".join(form.header), *(f"{key},{runs}" for key, runs in rows.items())]
@@ -72,7 +74,7 @@ def test_check_frames_intact_set_has_no_faults(data):
 def test_check_frames_tells_every_sound_images_kind_and_advances(data):
     write(data / "train/1_2.png", np.zeros((8, 10, 3), np.uint8))
     cut(data / "train/2_1.png")
-    frames, _ = list_frames(data, IMAGES, (MASKS,), SPEC)
+    frames, _ = list_frames(data, [IMAGES], (MASKS,), SPEC)
     count = []
     checked = check_frames(list(frames.values()), SPEC, advance=lambda: count.append(1))
     assert {path.stem: kind for path, kind in checked.kinds.items()} == {
@@ -93,12 +95,32 @@ def test_list_frames_image_without_mask_and_the_reverse(data):
 
 
 def test_list_frames_folder_without_files_is_one_fault_for_each_pattern(tmp_path):
-    frames, findings = list_frames(tmp_path, IMAGES, (MASKS,), SPEC)
+    frames, findings = list_frames(tmp_path, [IMAGES], (MASKS,), SPEC)
     assert frames == {}
     folder = tmp_path / "train"
     assert findings == [
         Finding(folder, "no images", IMAGES, "none"),
         Finding(folder, "no masks", MASKS, "none"),
+    ]
+
+
+def test_check_frames_every_channel_is_looked_at(data):
+    names = "train/{subject}_{frame}.png", "red/{subject}_{frame}.png", "nir/{frame}_{subject}.png"
+    for folder in ("red", "nir"):
+        (data / folder).mkdir()
+    for name in ("1_1", "1_2", "2_1", "2_2"):
+        subject, frame = name.split("_")
+        write(data / f"red/{name}.png", np.zeros((8, 10), np.uint8))
+        write(data / f"nir/{frame}_{subject}.png", np.zeros((8, 10), np.uint8))
+    spec = spec_with(images=names)
+    assert faults_of(data, spec) == []
+    (data / "red/1_1.png").unlink()
+    write(data / "red/1_2.png", np.zeros((8, 9), np.uint8))
+    cut(data / "nir/1_2.png")  # of frame 2_1
+    assert faults_of(data, spec) == [
+        ("train/1_1.png", "channel missing", "none"),
+        ("red/1_2.png", "sizes of channels differ", "8 x 9"),
+        ("nir/1_2.png", "unreadable", ANY),
     ]
 
 
