@@ -33,6 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 TASKS = {"nerve": [128, 0, 0], "vessel": [0, 128, 0]}
 EPOCHS = 12
 RATE = 3e-4
+PLAIN = {"frozen": [], "ema": None}  # nothing but the networks differs
 SHOWN = (2, 5, 10, EPOCHS)
 
 
@@ -46,8 +47,7 @@ def staged(stride):
     strides = [s for s in (32, 16, 8, 4, 2) if s >= stride]
     epochs = EPOCHS // len(strides)
     earlier = [
-        {"final_stride": s, "epochs": epochs, "learning_rate": RATE, "frozen": []}
-        for s in strides[:-1]
+        {"final_stride": s, "epochs": epochs, "learning_rate": RATE, **PLAIN} for s in strides[:-1]
     ]
     last = EPOCHS - epochs * len(earlier)
     return {**fcn(stride), "train": {"earlier_stages": earlier, "epochs": last}}
@@ -91,7 +91,7 @@ def prepare(task, data, folder):
     paths = Paths(folder)
     init.run(paths, str(folder / "spec.yaml"), data_dir=str(data.resolve()), device="cpu")
     values = yaml.load(paths.params)
-    values["train"] |= {"epochs": EPOCHS, "learning_rate": RATE}
+    values["train"] |= {"epochs": EPOCHS, "learning_rate": RATE, "frozen": []}
     yaml.dump(values, paths.params)
     params = load_params(paths.params)
     for stage in (preprocess, folds, weights):

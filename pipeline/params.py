@@ -193,6 +193,8 @@ class Params(Section):
             )
         if value.frozen and model.encoder not in ("vgg16", "vgg19"):
             raise ValueError(f"frozen: expected [] for encoder {model.encoder}")
+        if value.frozen and model.encoder_weights == "none":
+            raise ValueError("frozen: expected [] for encoder_weights none")
         return value
 
     @field_validator("predict")

@@ -25,7 +25,7 @@ TINY = {
     "preprocess": {"height": 32, "width": 64},
     "folds": {"indices": [0, 1]},
     "model": {"width": 4, "encoder_weights": "none"},
-    "train": {"epochs": 1, "batch_size": 4, "warmup_epochs": 0},
+    "train": {"epochs": 1, "batch_size": 4, "warmup_epochs": 0, "frozen": [], "ema": None},
     "predict": {"batch_size": 4},
 }
 

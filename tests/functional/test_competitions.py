@@ -90,7 +90,7 @@ def train_tiny(name):
             "preprocess": {"height": 32, "width": 64},
             "folds": {"indices": [0, 1]},
             "model": {"width": 4, "encoder_weights": "none"},
-            "train": {"epochs": 1, "batch_size": 2, "warmup_epochs": 0},
+            "train": {"epochs": 1, "batch_size": 2, "warmup_epochs": 0, "frozen": [], "ema": None},
         }
     )
     assert "no faults" in run_well("audit")
