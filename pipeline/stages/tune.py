@@ -234,8 +234,7 @@ def _interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, fl
 
 def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:
     """Return the score at the best threshold if every empty frame were predicted empty."""
-    has_mask = frames.true_areas > 0
-    shown = frames._replace(pieces=frames.pieces[has_mask[frames.pieces["image"]]])
+    shown = frames._replace(shown=frames.true_areas > 0)
     return float(search_pieces(shown, weights, [], metric=metric, uppers=(0,)).scores.max())
 
 
