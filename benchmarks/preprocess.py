@@ -92,15 +92,19 @@ def main() -> None:
         frames = write_frames(Path(folder), options.count, np.random.default_rng(0))
         run_project(frames, store)  # warms the file cache and the libraries
         check_agreement(frames, store)
-        ratios = []
+        ratios, rates = [], {"loop": [], "project": []}
         for number in range(1, options.rounds + 1):
             loop = seconds(run_loop, frames)
             project = seconds(run_project, frames, Path(folder) / f"store{number}")
             ratios.append(loop / project)
+            rates["loop"].append(options.count / loop)
+            rates["project"].append(options.count / project)
             print(
                 f"round {number}: loop {options.count / loop:.0f} images/s,"
                 f" project {options.count / project:.0f} images/s, ratio {ratios[-1]:.2f}"
             )
+    for side, of_side in rates.items():
+        print(f"{side}_images_per_second: {statistics.median(of_side):.0f}")
     print(f"preprocess_vs_loop: {statistics.median(ratios):.2f}")
 
 

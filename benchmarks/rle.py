@@ -144,6 +144,10 @@ def main():
         columns = [np.median([times[name] for times in rounds]) for rounds in (nerves, mixture)]
         print(f"{name:36s} {columns[0]:12.0f} {columns[1]:14.0f}")
     print()
+    for name in ("encode, pipeline", "encode, loop", "encode, pycocotools", "decode, pipeline"):
+        microseconds = np.median([times[name] for times in nerves])
+        print(f"{name.replace(', ', '_')}_us: {microseconds:.1f}")
+    print(f"decode_loop_us: {np.median([times['decode, loop'] for times in nerves]):.1f}")
     for job, peer in (("encode", "loop"), ("encode", "pycocotools"), ("decode", "loop")):
         ratios = [times[f"{job}, {peer}"] / times[f"{job}, pipeline"] for times in nerves]
         print(f"{job}_vs_{peer}: {np.median(ratios):.1f}")

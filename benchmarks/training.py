@@ -1,7 +1,8 @@
-"""Images per second in training and inference: our FCN-2s, and its twin in PyTorch.
+"""Images per second in training and inference: our FCN-2s, its twin in PyTorch, and U-Net.
 
-Both run the default network (VGG-16, its first two blocks frozen, FCN-2s, 64 channels wide, 3x3
-convolutions and batch normalisation after each fusion), batch and precision (bfloat16 where
+The first two run the default network (VGG-16, its first two blocks frozen, FCN-2s, 64 channels
+wide, 3x3 convolutions and batch normalisation after each fusion), the third is segmentation-models'
+U-Net with the same encoder, frozen likewise. All have the same batch and precision (bfloat16 where
 the processor has it; autocast and channels-last in PyTorch), each in a process of its own, in
 turns: the ratios are medians over rounds. Beside them stand the peak of a large matrix product in
 the same precision, ours with memory in huge pages (an environment variable of the C library), and
@@ -9,7 +10,7 @@ the whole of a training (batches, augmentation, metrics, logging) against its ba
 and checkpoints are outside of a training's images per second.
 
     pip install -e .[bench]
-    python benchmarks/training.py [--rounds 5]
+    python benchmarks/training.py [--rounds 5] [--sizes 96x128]
 """
 
 import argparse
@@ -41,12 +42,38 @@ def make_keras(height, width, batch):
     import keras
 
     from pipeline.models.fcn import build_fcn
+
+    keras.config.set_dtype_policy(runtime.choose_precision("auto"))
+    model = build_fcn()
+    matrix = keras.ops.cast(keras.random.normal((PEAK_SIZE, PEAK_SIZE)), model.compute_dtype)
+    return {
+        **make_steps(model, height, width, batch),
+        "peak": lambda: float(keras.ops.matmul(matrix, matrix)[0, 0]),
+        "operations": count_operations(model, height, width),
+        "pipeline": make_pipeline(height, width, batch),
+    }
+
+
+def make_unet(height, width, batch):
+    """Return the timed pieces of segmentation-models' U-Net."""
+    from pipeline import runtime
+
+    runtime.start_keras()
+    import keras
+
+    from pipeline.models.zoo import build_zoo
+
+    keras.config.set_dtype_policy(runtime.choose_precision("auto"))
+    return make_steps(build_zoo("unet", encoder="vgg16"), height, width, batch)
+
+
+def make_steps(model, height, width, batch):
+    """Return a step of training and one of inference."""
+    from pipeline import runtime
     from pipeline.models.losses import DiceCrossEntropyLoss
     from pipeline.training.optimizer import make_optimizer
     from pipeline.training.phases import freeze
 
-    keras.config.set_dtype_policy(runtime.choose_precision("auto"))
-    model = build_fcn()
     freeze(model, FROZEN)
     adam = make_optimizer(
         steps=1000,
@@ -59,13 +86,9 @@ def make_keras(height, width, batch):
     )
     model.compile(adam, DiceCrossEntropyLoss(), jit_compile=runtime.jit_compile())
     frames, masks = make_batch(height, width, batch)
-    matrix = keras.ops.cast(keras.random.normal((PEAK_SIZE, PEAK_SIZE)), model.compute_dtype)
     return {
         "train": lambda: model.train_on_batch(frames, masks),
         "infer": lambda: model.predict_on_batch(frames),
-        "peak": lambda: float(keras.ops.matmul(matrix, matrix)[0, 0]),
-        "operations": count_operations(model, height, width),
-        "pipeline": make_pipeline(height, width, batch),
     }
 
 
@@ -220,6 +243,9 @@ def count_operations(model, height, width):
     return total
 
 
+MAKERS = {"keras": make_keras, "torch": make_torch, "unet": make_unet}
+
+
 def serve(make, height, width, batch):
     """Answer each line "PIECE STEPS" with the seconds per step."""
     pieces = make(height, width, batch)
@@ -263,20 +289,20 @@ def main():
     """Read the options; serve as a worker or report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--worker", choices=["keras", "torch"], help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--worker", choices=list(MAKERS), help=argparse.SUPPRESS)
     parser.add_argument("--size", choices=list(SIZES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         height, width = map(int, options.size.split("x"))
-        make = make_keras if options.worker == "keras" else make_torch
-        serve(make, height, width, SIZES[options.size])
+        serve(MAKERS[options.worker], height, width, SIZES[options.size])
         return
     try:
         import torch  # noqa: F401
     except ImportError:
         sys.exit("needs the extra [bench]: pip install -e .[bench]")
     figures = {}
-    for size in reversed(SIZES):
+    for size in sorted(options.sizes, key=list(SIZES).index, reverse=True):
         suffix = "" if size == next(iter(SIZES)) else f"_{size}"
         figures |= {f"{name}{suffix}": value for name, value in report(size, options.rounds)}
     for name, value in figures.items():
@@ -289,6 +315,7 @@ def report(size, rounds):
         "ours": Worker("keras", size),
         "ours, huge pages": Worker("keras", size, HUGE_PAGES),
         "torch": Worker("torch", size),
+        "unet": Worker("unet", size),
     }
     operations = workers["ours"].read("operations")
     steps, batch = STEPS[size], SIZES[size]
@@ -322,6 +349,12 @@ def report(size, rounds):
     ours = "ours", "train"
     yield "train_vs_pytorch", ratio(("torch", "train"), ours)
     yield "infer_vs_pytorch", ratio(("torch", "infer"), ("ours", "infer"))
+    yield "train_vs_unet", ratio(("unet", "train"), ours)
+    yield "infer_vs_unet", ratio(("unet", "infer"), ("ours", "infer"))
+    for worker in ("ours", "torch", "unet"):
+        for piece in ("train", "infer"):
+            rate = statistics.median(batch / seconds[worker, piece] for seconds in measured)
+            yield f"{piece}_images_per_second_{worker}", rate
     yield "share_of_peak", in_peaks * ratio("peak", ours)
     yield "huge_pages", ratio(ours, ("ours, huge pages", "train"))
     if ("ours", "whole training") in measured[0]:

@@ -1,8 +1,10 @@
 """Frames that show the same scene: exact copies, and neighbours in a video that was shuffled."""
 
 import hashlib
-from collections.abc import Callable
-from itertools import combinations
+import tempfile
+from collections.abc import Callable, Iterable
+from itertools import chain, combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,11 +17,11 @@ SIMILAR = 0.7
 _HEIGHT, _WIDTH = 48, 64
 _SCALE = 4.0  # pixels of the descriptor: coarser structure, such as the sector's shape, is removed
 _QUIET = 4.0  # grey levels: contrast below it is noise
-_BLOCK = 512
+_BLOCK = 1024  # frames that are compared with as many others at once
 
 
 def describe_frames(
-    images: np.ndarray, *, advance: Callable[[], None] = lambda: None
+    *images: np.ndarray, folder: Path | None = None, advance: Callable[[], None] = lambda: None
 ) -> np.ndarray:
     """Return a descriptor of each frame: the correlation of two is their product.
 
@@ -28,38 +30,53 @@ def describe_frames(
 
     Parameters
     ----------
-    images : numpy.ndarray
-        uint8, (N, H, W, C); a memory map.
+    *images : numpy.ndarray
+        uint8, (N, H, W, C); a memory map, or several, one after the other.
+    folder : Path, optional
+        Where the descriptors lie while they are used, as a file without a name; by default where
+        the system keeps temporary files. They are as large as grey frames of 96x128.
     advance : callable
         Called after each frame.
 
     Returns
     -------
-    numpy.ndarray
+    numpy.memmap
         float32, (N, 3072), of length 1; 0 for frames without structure.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
     """
-    descriptors = np.empty((len(images), _HEIGHT * _WIDTH), np.float32)
-    for row, image in enumerate(images):
-        grey = image.mean(axis=-1, dtype=np.float32)
-        small = cv2.resize(grey, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
-        detail = small - cv2.GaussianBlur(small, (0, 0), _SCALE)
-        contrast = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), _SCALE))
-        descriptor = (detail / (contrast + _QUIET)).ravel()
-        descriptor -= descriptor.mean()
-        norm = np.linalg.norm(descriptor)
-        descriptors[row] = descriptor / norm if norm > 1e-3 else 0
-        advance()
-    return descriptors
+    shape = sum(map(len, images)), _HEIGHT * _WIDTH
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for image in chain(*images):
+            file.write(_describe(image).tobytes())
+            advance()
+        file.flush()
+        return np.memmap(file, np.float32, mode="r", shape=shape)
+
+
+def _describe(image: np.ndarray) -> np.ndarray:
+    """Return one descriptor, float32."""
+    grey = image.mean(axis=-1, dtype=np.float32)
+    small = cv2.resize(grey, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA)
+    detail = small - cv2.GaussianBlur(small, (0, 0), _SCALE)
+    contrast = np.sqrt(cv2.GaussianBlur(detail**2, (0, 0), _SCALE))
+    descriptor = (detail / (contrast + _QUIET)).ravel()
+    descriptor -= descriptor.mean()
+    norm = np.linalg.norm(descriptor)
+    return descriptor / norm if norm > 1e-3 else np.zeros_like(descriptor)
 
 
 def find_similar(
-    images: np.ndarray, descriptors: np.ndarray, *, at_least: float = SIMILAR
+    images: Iterable[np.ndarray], descriptors: np.ndarray, *, at_least: float = SIMILAR
 ) -> pd.DataFrame:
     """List the pairs of frames that are alike, each once, the most similar first.
 
     Parameters
     ----------
-    images : sequence of numpy.ndarray
+    images : iterable of numpy.ndarray
         uint8, (H, W, C) each.
     descriptors : numpy.ndarray
         From `describe_frames`.
@@ -75,9 +92,12 @@ def find_similar(
     exact = _exact_pairs(images)
     found = [(*exact.T, np.ones(len(exact)))]
     for start in range(0, len(descriptors), _BLOCK):
-        products = descriptors[start : start + _BLOCK] @ descriptors[start:].T
-        first, second = np.nonzero(np.triu(products, k=1) >= at_least)
-        found.append((first + start, second + start, products[first, second].clip(max=1)))
+        block = np.array(descriptors[start : start + _BLOCK])
+        for other in range(start, len(descriptors), _BLOCK):
+            products = block @ descriptors[other : other + _BLOCK].T
+            alike = np.triu(products, k=1) if other == start else products
+            first, second = np.nonzero(alike >= at_least)
+            found.append((first + start, second + other, products[first, second].clip(max=1)))
     first, second, similarity = map(np.concatenate, zip(*found, strict=True))
     pairs = pd.DataFrame({"first": first, "second": second, "similarity": similarity})
     pairs["exact"] = np.arange(len(pairs)) < len(exact)
@@ -122,7 +142,7 @@ def partners(pairs: pd.DataFrame, count: int) -> np.ndarray:
     return first_of_each.reindex(range(count), fill_value=-1).to_numpy()
 
 
-def _exact_pairs(images: np.ndarray) -> np.ndarray:
+def _exact_pairs(images: Iterable[np.ndarray]) -> np.ndarray:
     """Return positions, (pairs, 2)."""
     digests = pd.Series([hashlib.sha256(np.ascontiguousarray(i)).digest() for i in images])
     copies = digests.groupby(digests).groups.values()

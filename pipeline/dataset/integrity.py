@@ -115,13 +115,12 @@ def check_frames(
         advance()
         return result
 
-    results = map_on_all_cores(check, len(frames))
-    kinds = {
-        frame.image: kind
-        for frame, (_, kind) in zip(frames, results, strict=True)
-        if kind is not None
-    }
-    return Checked([finding for findings, _ in results for finding in findings], kinds)
+    findings, kinds = [], {}
+    for frame, (of_frame, kind) in zip(frames, map_on_all_cores(check, len(frames)), strict=True):
+        findings += of_frame
+        if kind is not None:
+            kinds[frame.image] = kind
+    return Checked(findings, kinds)
 
 
 def note_uncommon(kinds: Mapping[Path, str]) -> list[Finding]:

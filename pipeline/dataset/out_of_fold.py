@@ -2,21 +2,25 @@
 
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from pipeline.dataset.images import resize_prob_map
 from pipeline.masks import rle
 from pipeline.masks.clean import confidence
-from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
+from pipeline.masks.pieces import PIECE, fill_holes, list_pieces
 from pipeline.masks.search import Frames
+from pipeline.parallel import map_ahead
 
 _FRAMES_PER_PROCESS = 40  # fewer are tabulated before another process has started
+_AT_ONCE = 16  # that one of them is given
 
 
 class Predicted(NamedTuple):
@@ -45,26 +49,67 @@ def tabulate_frames(
     count: int,
     *,
     holes: bool = True,
+    folder: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> Frames:
     """Take the maps of `count` frames to original size and list their pieces, on all cores.
 
-    Without `holes` none is filled, which takes less than half of the time: ``filled`` is then the
-    same table as ``pieces``, for rules that don't fill holes.
+    Parameters
+    ----------
+    predictions : iterable of Predicted
+        Taken one by one.
+    count : int
+        How many there are.
+    holes : bool
+        Without it none is filled, which takes less than half of the time: ``filled`` is then the
+        same table as ``pieces``, for rules that don't fill holes.
+    folder : Path, optional
+        Where the tables of pieces lie while they are used, as files without a name; by default
+        where the system keeps temporary files. They are larger than maps of network size.
+    advance : callable
+        Called after each frame.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
     """
-    parts = []
-    with _mapping(count) as map_frames:
-        for part in map_frames(partial(_tabulate, holes=holes), predictions):
-            parts.append(part)
+    true_areas, presence, confidences = [], [], []
+    with (
+        tempfile.TemporaryFile(dir=folder) as pieces,
+        tempfile.TemporaryFile(dir=folder) as filled,
+        _mapping(count) as map_frames,
+    ):
+        parts = map_frames(partial(_tabulate, holes=holes), predictions)
+        for image, (of_map, of_filled, area, of_head, surest) in enumerate(parts):
+            _append(pieces, of_map, image)
+            if holes:
+                _append(filled, of_filled, image)
+            true_areas.append(area)
+            presence.append(of_head)
+            confidences.append(surest)
             advance()
-    pieces, filled, true_areas, presence, confidence = zip(*parts, strict=True)
-    return Frames(
-        pieces=stack_pieces(pieces),
-        filled=stack_pieces(filled),
-        true_areas=np.array(true_areas),
-        presence=np.array(presence),
-        confidence=np.array(confidence),
-    )
+        table = _map(pieces)
+        return Frames(
+            pieces=table,
+            filled=_map(filled) if holes else table,
+            true_areas=np.array(true_areas),
+            presence=np.array(presence),
+            confidence=np.array(confidences),
+        )
+
+
+def _append(file: IO[bytes], pieces: np.ndarray, image: int) -> None:
+    pieces["image"] = image
+    file.write(pieces.tobytes())
+
+
+def _map(file: IO[bytes]) -> np.ndarray:
+    """Return the pieces in a file, which goes when nobody uses them any more."""
+    file.flush()
+    if file.tell() == 0:  # nothing can be mapped
+        return np.empty(0, PIECE)
+    return np.memmap(file, PIECE, mode="r")
 
 
 def _tabulate(frame: Predicted, *, holes: bool) -> tuple[np.ndarray, np.ndarray, int, float, float]:
@@ -87,4 +132,4 @@ def _mapping(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
     # Not forked: a copy of a process with threads, such as TensorFlow's, may wait for ever.
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawned) as pool:
-        yield lambda function, items: pool.map(function, items, chunksize=16)
+        yield partial(map_ahead, pool, ahead=2 * processes, at_once=_AT_ONCE)

@@ -1,11 +1,12 @@
 """Frames at network size as uint8 memory maps beside an index table."""
 
+import csv
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from pipeline.dataset.truth import Truth, to_channels
 from pipeline.errors import InputError
 from pipeline.masks import rle
 from pipeline.masks.codes import pack
+from pipeline.parallel import map_ahead
 
 _FRAME_TYPES = {"id": str, "height": int, "width": int}
 _INDEX_TYPES = {**_FRAME_TYPES, "subject": str, "area": int, "contradicts": str}
 _MASK_TYPES = {"id": str, "class": str, "area": int, "rle": str}
+_ROWS_AT_ONCE = 1000  # of a table that is copied
+_AHEAD = 16  # frames per core that are in work or wait to be written down
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ def build_store(
     images = create_map(folder / "images.npy", (len(frames), *size.values()))
     codes = create_map(folder / "masks.npy", (len(frames), height, width)) if truth else None
 
-    def write(row: int) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    def write(row: int) -> dict[str, list[dict[str, Any]]]:
         frame = frames.iloc[row]
         images[row], shape = read_frame(frame["image"], reading=reading, **size)
         entry = {"id": frame["id"], "height": shape[0], "width": shape[1]}
@@ -113,17 +117,18 @@ def build_store(
                 if spec.instances and piece.mask.any()
             ]
         advance()
-        return entry, masks, objects
+        return {"index": [entry], "masks": masks, "objects": objects}
 
-    written = map_on_all_cores(write, len(frames))
-    entries, masks, objects = zip(*written, strict=True)
-    _write_table(folder / "index.csv", entries)
+    columns = {"index": list(_INDEX_TYPES if truth else _FRAME_TYPES)}
+    if truth is not None:
+        columns["masks"] = list(_MASK_TYPES)
+        if spec.instances:
+            columns["objects"] = list(_MASK_TYPES)
+    with closing(map_on_all_cores(write, len(frames))) as written:
+        _write_tables(folder, columns, written)
     images.flush()
     if codes is not None:
         codes.flush()
-        _write_table(folder / "masks.csv", chain.from_iterable(masks), list(_MASK_TYPES))
-    if spec.instances and truth is not None:
-        _write_table(folder / "objects.csv", chain.from_iterable(objects), list(_MASK_TYPES))
     (folder / "size.json").write_text(json.dumps(size))
 
 
@@ -142,19 +147,20 @@ def select_frames(
         str, columns of the index, one value per frame that is kept.
     """
     index = open_index(folder)
-    for name in ("images.npy", "masks.npy") if len(rows) < len(index) else ():
+    kept_index = index.iloc[rows].assign(subject=subjects, contradicts=contradicts)
+    kept_index.to_csv(folder / "index.csv", index=False)
+    if len(rows) == len(index):
+        return
+    for name in ("images.npy", "masks.npy"):
         old = np.lib.format.open_memmap(folder / name, mode="r")
         kept = create_map(folder / f"kept_{name}", (len(rows), *old.shape[1:]))
         for target, row in enumerate(rows):
             kept[target] = old[row]
         kept.flush()
         (folder / f"kept_{name}").replace(folder / name)
-    index = index.iloc[rows].assign(subject=subjects, contradicts=contradicts)
-    index.to_csv(folder / "index.csv", index=False)
     for path in (folder / "masks.csv", folder / "objects.csv"):
         if path.exists():
-            table = _read_table(path, _MASK_TYPES)
-            table[table["id"].isin(index["id"])].to_csv(path, index=False)
+            _keep_ids(path, kept_index["id"])
 
 
 def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store:
@@ -275,26 +281,45 @@ def _mask_row(frame_id: str, class_name: str, mask: np.ndarray) -> dict[str, Any
     return {"id": frame_id, "class": class_name, "area": area, "rle": rle.encode(mask)}
 
 
-def _write_table(
-    path: Path, rows: Iterable[dict[str, Any]], columns: list[str] | None = None
+def _write_tables(
+    folder: Path,
+    columns: dict[str, list[str]],
+    written: Iterable[dict[str, list[dict[str, Any]]]],
 ) -> None:
-    pd.DataFrame(list(rows), columns=columns).to_csv(path, index=False)
+    """Write each frame's rows of the tables that are named in `columns` as they come."""
+    with ExitStack() as stack:
+        writers = {}
+        for name, of_table in columns.items():
+            path = folder / f"{name}.csv"
+            file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+            writers[name] = csv.DictWriter(file, of_table, lineterminator="\n")
+            writers[name].writeheader()
+        for of_frame in written:
+            for name, writer in writers.items():
+                writer.writerows(of_frame[name])
+
+
+def _keep_ids(path: Path, ids: pd.Series) -> None:
+    """Leave the rows of other ids out of a table of masks, without reading it as a whole."""
+    kept = path.with_name(f"kept_{path.name}")
+    parts = pd.read_csv(path, dtype=_MASK_TYPES, keep_default_na=False, chunksize=_ROWS_AT_ONCE)
+    with kept.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(parts):
+            part[part["id"].isin(ids)].to_csv(file, index=False, header=number == 0)
+    kept.replace(path)
 
 
 def _describe(size: dict[str, int]) -> str:
     return f"{size['height']}x{size['width']}x{size['channels']}"
 
 
-def map_on_all_cores(function: Callable[[int], Any], count: int) -> list[Any]:
-    """Return what `function` makes of 0 to count - 1, in threads: OpenCV frees Python's lock."""
+def map_on_all_cores(function: Callable[[int], Any], count: int) -> Iterator[Any]:
+    """Yield what `function` makes of 0 to count - 1, in threads: OpenCV frees Python's lock."""
+    cores = os.cpu_count() or 1
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            try:
-                return list(pool.map(function, range(count)))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        with ThreadPoolExecutor(cores) as pool:
+            yield from map_ahead(pool, function, range(count), ahead=_AHEAD * cores)
     finally:
         cv2.setNumThreads(cv2_threads)

@@ -15,6 +15,7 @@ from pipeline.dataset.images import EIGHT_BITS
 from pipeline.dataset.layout import natural_key
 from pipeline.errors import InputError
 from pipeline.inference.ensemble import Ensemble
+from pipeline.parallel import map_ahead
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".gif", ".bmp")
 DEEP_SUFFIXES = (*SUFFIXES, ".dcm", ".npy")  # where levels say what becomes of deep pixels
@@ -109,13 +110,10 @@ def check_images(
         decode_image(job.image, reading)
         advance()
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            for _ in pool.map(check, jobs):
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in map_ahead(pool, check, jobs, ahead=2 * cores):
+            pass
 
 
 def write_masks(

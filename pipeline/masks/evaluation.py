@@ -12,6 +12,7 @@ from pipeline.masks.shapes import ShapePrior
 from pipeline.masks.tuning import tune_cutoffs
 
 _RESAMPLES = 10_000
+_DRAWN_AT_ONCE = 4_000_000  # resamples times subjects
 
 
 def fold_weights(folds: np.ndarray) -> np.ndarray:
@@ -178,8 +179,16 @@ def bootstrap_sums(
     _, subject = np.unique(subjects, return_inverse=True)
     count = subject.max() + 1
     sums = np.stack([np.bincount(subject, weights=column, minlength=count) for column in columns])
-    draws = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=_RESAMPLES
-    )
-    low, high = np.quantile(score(sums @ draws.T), [(1 - level) / 2, (1 + level) / 2])
+    generator, chances = np.random.default_rng(seed), np.full(count, 1 / count)
+    at_once = max(1, _DRAWN_AT_ONCE // count)
+    scores = [
+        score(sums @ generator.multinomial(count, chances, size=size).T)
+        for size in _split(_RESAMPLES, at_once)
+    ]
+    low, high = np.quantile(np.concatenate(scores), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _split(total: int, at_once: int) -> list[int]:
+    """Return parts of at most `at_once` that sum to `total`."""
+    return [min(at_once, total - start) for start in range(0, total, at_once)]

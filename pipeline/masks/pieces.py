@@ -1,7 +1,5 @@
 """The connected pieces of a probability map, at all thresholds at once."""
 
-from collections.abc import Sequence
-
 import higra as hg
 import numpy as np
 from skimage.morphology import local_minima
@@ -109,13 +107,6 @@ def fill_holes(prob_map: np.ndarray) -> np.ndarray:
     filled = prob_map.copy()
     filled[box] = levels.reshape(surrounded.shape)[1:-1, 1:-1]
     return filled
-
-
-def stack_pieces(of_images: Sequence[np.ndarray]) -> np.ndarray:
-    """Put the pieces of several images into one table; ``image`` is the position in `of_images`."""
-    stacked = np.concatenate([np.empty(0, PIECE), *of_images])
-    stacked["image"] = np.repeat(np.arange(len(of_images)), [len(p) for p in of_images])
-    return stacked
 
 
 def _box(prob_map: np.ndarray) -> tuple[slice, slice] | None:

@@ -14,6 +14,7 @@ Rule = Literal["min_area", "upper", "largest", "holes", "presence"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 THRESHOLDS = np.arange(1, 256)
 EQUAL = 1e-9  # scores closer than this differ by rounding
+_ROWS_AT_ONCE = 2**20  # of the tables of pieces
 
 
 class Frames(NamedTuple):
@@ -22,11 +23,14 @@ class Frames(NamedTuple):
     Attributes
     ----------
     pieces, filled : numpy.ndarray
-        From `stack_pieces`: of the maps at original size, and of the maps without holes.
+        Of `PIECE`, ``image`` is the frame's number: of the maps at original size, and of the maps
+        without holes. Memory maps, as they may be larger than memory.
     true_areas : numpy.ndarray
         int, (N,), pixels of the true masks.
     presence, confidence : numpy.ndarray
         float, (N,), presence and the maps' `confidence`.
+    shown : numpy.ndarray, optional
+        bool, (N,), the frames whose pieces count; the others are predicted empty. All by default.
     """
 
     pieces: np.ndarray
@@ -34,6 +38,7 @@ class Frames(NamedTuple):
     true_areas: np.ndarray
     presence: np.ndarray
     confidence: np.ndarray
+    shown: np.ndarray | None = None
 
 
 class Search(NamedTuple):
@@ -110,8 +115,7 @@ def search_pieces(
     scores, min_areas = np.full(shape, -np.inf), np.zeros(shape, dtype=np.int64)
     known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
     for (form, (filled, largest)), threshold in product(enumerate(forms), THRESHOLDS.tolist()):
-        every = frames.filled if filled else frames.pieces
-        rows = _by_area(every[_stands_at(every, threshold)])
+        rows = _by_area(_standing(frames, threshold, filled=filled))
         tried = np.array([upper for upper in uppers if not 0 < upper <= threshold], int)
         # Upper thresholds between the same two peaks keep the same pieces.
         between = np.searchsorted(np.unique(rows["peak"]), tried)
@@ -237,22 +241,29 @@ def _centre_min_area(cutoffs: Cutoffs, frames: Frames, weights: np.ndarray) -> C
 
 def _kept(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
     """Return the pieces that these cut-offs keep."""
-    rows = frames.filled if cutoffs.fill_holes else frames.pieces
-    rows = show_present(frames, rows[_stands_at(rows, cutoffs.threshold)], cutoffs)
+    rows = _standing(frames, cutoffs.threshold, filled=cutoffs.fill_holes)
+    rows = rows[is_present(frames, cutoffs)[rows["image"]]]
     rows = _by_area(rows[rows["peak"] >= cutoffs.upper])
     if cutoffs.largest_only:
         rows = rows[_is_last(rows["image"])]
     return rows[rows["area"] >= cutoffs.min_area]
 
 
-def show_present(frames: Frames, rows: np.ndarray, cutoffs: Cutoffs) -> np.ndarray:
-    """Return the pieces of the frames that the presence rule keeps."""
+def is_present(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
+    """Return which frames the presence rule keeps, bool (N,)."""
     values = presence_score(frames.presence, frames.confidence, cutoffs.presence_weight)
-    return rows[(values >= cutoffs.min_presence)[rows["image"]]]
+    return values >= cutoffs.min_presence
 
 
-def _stands_at(rows: np.ndarray, threshold: int) -> np.ndarray:
-    return (rows["above"] < threshold) & (rows["level"] >= threshold)
+def _standing(frames: Frames, threshold: int, *, filled: bool) -> np.ndarray:
+    """Return the pieces at a threshold, part by part: the table may be larger than memory."""
+    every = frames.filled if filled else frames.pieces
+    found = [np.empty(0, every.dtype)]
+    for start in range(0, len(every), _ROWS_AT_ONCE):
+        rows = every[start : start + _ROWS_AT_ONCE]
+        rows = rows[(rows["above"] < threshold) & (rows["level"] >= threshold)]
+        found.append(rows if frames.shown is None else rows[frames.shown[rows["image"]]])
+    return np.concatenate(found)
 
 
 def _by_area(rows: np.ndarray) -> np.ndarray:

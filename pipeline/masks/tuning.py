@@ -12,9 +12,9 @@ from pipeline.masks.search import (
     Rule,
     best_of,
     evaluate_cutoffs,
+    is_present,
     score_cutoffs,
     search_pieces,
-    show_present,
 )
 
 PRESENCE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -66,10 +66,7 @@ def _alternate(
     (best,) = score_cutoffs(frames, cutoffs, weights[:, None], metric)
     for _ in range(_ROUNDS):
         changed = _tune_presence(frames, weights, cutoffs, metric)
-        shown = frames._replace(
-            pieces=show_present(frames, frames.pieces, changed),
-            filled=show_present(frames, frames.filled, changed),
-        )
+        shown = frames._replace(shown=is_present(frames, changed))
         again = search_pieces(
             shown,
             weights[:, None],

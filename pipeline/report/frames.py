@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from pipeline.dataset.images import resize_image, resize_prob_map
+from pipeline.parallel import map_ahead
 from pipeline.report.outlines import outline_path
 
 _LONGEST = 384  # pixels; larger frames are shrunk
@@ -99,12 +100,9 @@ def draw_frames(
             has_map,
         )
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            return list(pool.map(draw, range(count)))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        return list(map_ahead(pool, draw, range(count), ahead=2 * cores))
 
 
 def encode_image(image: np.ndarray) -> bytes:

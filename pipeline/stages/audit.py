@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -63,10 +64,9 @@ def find_pairs(params: Params, paths: Paths, *, pictures: int) -> str:
     train = open_store(paths.train_store, **params.preprocess.size)
     test = open_store(paths.test_store, **params.preprocess.size)
     with progress_bar("Frames", len(train.images) + len(test.images)) as advance:
-        descriptors = np.concatenate(
-            [describe_frames(store.images, advance=advance) for store in (train, test)]
-        )
-    pairs = find_similar([*train.images, *test.images], descriptors)
+        sets = train.images, test.images
+        descriptors = describe_frames(*sets, folder=paths.processed, advance=advance)
+    pairs = find_similar(chain(*sets), descriptors)
     frames = _list_frames(params, paths, train, test)
     table = _describe_pairs(pairs, frames, train)
     with atomic_folder(paths.audit) as folder:

@@ -42,6 +42,7 @@ class OutOfFold:
     def __init__(self, params: Params, paths: Paths, spec: Spec, folds: np.ndarray) -> None:
         self.folds, self._indices = folds, params.folds.indices
         self._holes = "holes" in params.tune.rules
+        self._folder = paths.oof(0).parent  # on a disk with room for as much again
         self.of_fold = {
             fold: open_predictions(
                 paths.oof(fold),
@@ -81,7 +82,13 @@ class OutOfFold:
                 yield Predicted(prob_map, presence, (frame.height, frame.width), frame.rle)
 
         with progress_bar("Out-of-fold frames", len(masks)) as advance:
-            return tabulate_frames(predictions(), len(masks), holes=self._holes, advance=advance)
+            return tabulate_frames(
+                predictions(),
+                len(masks),
+                holes=self._holes,
+                folder=self._folder,
+                advance=advance,
+            )
 
 
 def nested_decisions(

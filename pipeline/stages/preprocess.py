@@ -81,7 +81,7 @@ def _compare_frames(folder: Path, spec: Spec, params: Params) -> tuple[int, list
     store = open_store(folder, **params.preprocess.size)
     subjects, areas = store.index["subject"].to_numpy(), store.index["area"].to_numpy()
     with progress_bar("Frames compared", len(store.index)) as advance:
-        descriptors = describe_frames(store.images, advance=advance)
+        descriptors = describe_frames(store.images, folder=folder, advance=advance)
     pairs = find_similar(store.images, descriptors)
     if not spec.knows_subjects:
         subjects = cluster_frames(pairs, subjects)

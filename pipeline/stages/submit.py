@@ -98,7 +98,7 @@ def check(params: Params, paths: Paths, submission: Path) -> str:
         submission,
         load_spec(params.competition),
         ids=list(index["id"]),
-        shapes=list(zip(index["height"], index["width"], strict=True)),
+        shapes=index[["height", "width"]].to_numpy(),
     )
     return f"{submission}: valid, {rows} rows, {filled} of them with a mask"
 

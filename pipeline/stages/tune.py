@@ -177,8 +177,7 @@ def _score_thresholds(frames: Frames, weights: np.ndarray, metric: Metric) -> pd
 
 def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:
     """Return the score at the best threshold if every empty frame were predicted empty."""
-    has_mask = frames.true_areas > 0
-    shown = frames._replace(pieces=frames.pieces[has_mask[frames.pieces["image"]]])
+    shown = frames._replace(shown=frames.true_areas > 0)
     return float(search_pieces(shown, weights, [], metric=metric, uppers=(0,)).scores.max())
 
 

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from tests.functional.clones import clone_repository, commit, run
 from tests.functional.projects import (
     run_well,
     write_out_of_fold_maps,
@@ -36,3 +37,16 @@ def project(finished, tmp_path, monkeypatch):
     shutil.copytree(finished, folder)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory):
+    """Return a clone with tiny parameters and what `dvc repro` printed there."""
+    folder = tmp_path_factory.mktemp("clone")
+    clone_repository(folder)
+    write_tiny_params(folder / "params.yaml", folder / "params.yaml")
+    commit(folder, "tiny")
+    output = run(folder, "dvc repro")
+    commit(folder, "reproduced")
+    yield folder, output
+    shutil.rmtree(folder)  # networks of hundreds of MB

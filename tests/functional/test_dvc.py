@@ -2,11 +2,7 @@
 
 import ast
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -15,66 +11,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.params import load_params
-from tests.functional.projects import REPOSITORY, change_params, write_tiny_params
+from tests.functional.clones import run, stages_that_run
+from tests.functional.projects import REPOSITORY, change_params
 
 SUBMISSION = "submissions/submission.csv"
-ENVIRONMENT = os.environ | {
-    # `dvc` and `pipeline` of the Python that runs the tests
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-}
-
-
-def run(folder, command):
-    """Run a command in a folder, see that it succeeds, and return what it prints."""
-    done = subprocess.run(
-        command.split(),
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: exit status {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-def stages_that_run(output):
-    """Return the stages that `dvc repro` says it ran."""
-    return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
-
-
-def commit(folder, message):
-    run(folder, "git add --all")
-    run(folder, f"git commit -q -m {message}")
-
-
-def clone_repository(folder):
-    """Copy what git knows, and new files that it does not ignore; start a history there."""
-    listed = run(REPOSITORY, "git ls-files --cached --others --exclude-standard")
-    for path in map(Path, listed.splitlines()):
-        if (REPOSITORY / path).is_file():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / path, folder / path)
-    run(folder, "git init -q")
-    run(folder, "git config user.name test")
-    run(folder, "git config user.email test@localhost")
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory):
-    """Return a clone with tiny parameters and what `dvc repro` printed there."""
-    folder = tmp_path_factory.mktemp("clone")
-    clone_repository(folder)
-    write_tiny_params(folder / "params.yaml", folder / "params.yaml")
-    commit(folder, "tiny")
-    output = run(folder, "dvc repro")
-    commit(folder, "reproduced")
-    yield folder, output
-    shutil.rmtree(folder)  # networks of hundreds of MB
 
 
 @pytest.fixture
@@ -217,10 +157,11 @@ def test_training_anew_gives_the_same_bytes(clone):
 # What dvc.yaml says, by reading it
 
 PIPELINES = [REPOSITORY / "dvc.yaml", REPOSITORY / "data" / "dvc.yaml"]
-# Changes here change no artefact: reading, checking and writing of files.
+# Changes here change no artefact: reading, checking and writing of files, and threads.
 PLUMBING = {
     "pipeline/atomic.py",
     "pipeline/errors.py",
+    "pipeline/parallel.py",
     "pipeline/params.py",
     "pipeline/paths.py",
     "pipeline/progress.py",

@@ -8,8 +8,9 @@ from pipeline.masks.evaluation import (
     presence_rates,
     tune_nested,
 )
-from pipeline.masks.pieces import list_pieces, stack_pieces
+from pipeline.masks.pieces import list_pieces
 from pipeline.masks.search import Frames, evaluate_cutoffs
+from tests.masks.tables import stack_pieces
 
 
 def test_fold_weights_leave_each_fold_out():

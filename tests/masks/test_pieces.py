@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_fill_holes
 from skimage.measure import label, regionprops
 
-from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
+from pipeline.masks.pieces import fill_holes, list_pieces
 
 SHAPE = (4, 5)
 prob_maps = arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 2, 100, 255]))
@@ -43,9 +43,3 @@ def test_fill_holes_any_threshold_matches_the_filled_mask(prob_map):
     for threshold in (1, 2, 100, 101, 255):
         expected = binary_fill_holes(prob_map >= threshold)
         np.testing.assert_array_equal(filled >= threshold, expected)
-
-
-def test_stack_pieces_numbers_the_images():
-    one = list_pieces(np.array([[1, 0, 1]], np.uint8), np.zeros((1, 3), bool))
-    assert stack_pieces([one, one[:0], one])["image"].tolist() == [0, 0, 2, 2]
-    assert len(stack_pieces([])) == 0

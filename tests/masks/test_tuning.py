@@ -8,9 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from pipeline.masks.clean import Cutoffs, apply_cutoffs, confidence
 from pipeline.masks.metrics import DICE, METRICS
-from pipeline.masks.pieces import fill_holes, list_pieces, stack_pieces
+from pipeline.masks.pieces import fill_holes, list_pieces
 from pipeline.masks.search import RULES, Frames, evaluate_cutoffs, score_cutoffs, search_pieces
 from pipeline.masks.tuning import tune_cutoffs
+from tests.masks.tables import stack_pieces
 
 SHAPE = (3, 5)
 LEVELS = [0, 1, 2, 128, 255]
