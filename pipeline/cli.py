@@ -477,10 +477,13 @@ def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
 @main.command()
 @click.argument("plan", type=FILE)
 @click.option("--minutes", type=float, help="Start no training after; the next call goes on.")
-def compare(plan: Path, minutes: float | None) -> None:
+@on_ray
+def compare(plan: Path, minutes: float | None, **where: Any) -> None:
     """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
+    if where["on"] and minutes is not None:
+        raise click.UsageError("expected --minutes or --on ray, not both")
     params, paths = _project()
     _start_keras()
     from pipeline.stages import compare as stage
 
-    _print(*stage.run(params, paths, plan, minutes=minutes))
+    _print(*stage.run(params, paths, plan, minutes=minutes, **where))

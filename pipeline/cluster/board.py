@@ -1,11 +1,11 @@
 """What a person sees of trainings that run side by side: a table, or a line per epoch."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.live import Live
@@ -88,9 +88,14 @@ class Board:
         All that will run. Their outputs are emptied.
     view : rich.live.Live or None
         Where the table is drawn; without one every line is printed behind its job's name.
+    keep : callable
+        Called with each job that did not fail, and its result, at its end.
     """
 
-    def __init__(self, jobs: Sequence[Job], view: Live | None) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], view: Live | None, keep: Callable[[Job, Any], None]
+    ) -> None:
+        self._keep = keep
         self._rows = {job.name: _Row(Tail(job.output)) for job in jobs}
         self._view = view
         for job in jobs:
@@ -112,7 +117,9 @@ class Board:
         self.look()
         row = self._rows[job.name]
         row.state = "done" if outcome.error is None else "failed"
-        if outcome.error is not None:
+        if outcome.error is None:
+            self._keep(job, outcome.result)
+        else:
             self._tell(f"{job.name}: {outcome.error}")
         self._draw()
 
@@ -156,7 +163,9 @@ class Board:
 
 
 @contextmanager
-def training_board(jobs: Sequence[Job]) -> Iterator[Board]:
+def training_board(
+    jobs: Sequence[Job], keep: Callable[[Job, Any], None] = lambda job, result: None
+) -> Iterator[Board]:
     """Yield a board of these jobs on the terminal, or as lines where a person sees none."""
     with live_view() as view:
-        yield Board(jobs, view)
+        yield Board(jobs, view, keep)
