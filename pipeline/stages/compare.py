@@ -23,7 +23,8 @@ from pipeline.report.comparison import draw_curves, summarise
 from pipeline.report.curves import Curves
 from pipeline.report.table import Table
 from pipeline.runtime import start_keras
-from pipeline.stages.train import check_fold, fingerprint, fit_fold
+from pipeline.stages.folds import check_folds
+from pipeline.stages.train import fingerprint, fit_fold
 from pipeline.stages.train_folds import LOCK_SECONDS, refuse_failures
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
@@ -79,8 +80,7 @@ def run(
         name: _changed(params, changes, f"{plan_path}: experiments.{name}")
         for name, changes in plan.experiments.items()
     }
-    for fold in plan.folds:
-        check_fold(params, fold)
+    check_folds(params, plan.folds)
     curves = Curves(plan_path.with_suffix(".csv"))
     runs = [
         Run(name, seed, fold, variants[name].model_copy(update={"seed": seed}), plan_path.stem)

@@ -20,6 +20,7 @@ from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.runtime import start_keras
 from pipeline.stages import commit
+from pipeline.stages.folds import check_folds
 
 _SHARDS = 4  # for each worker: what a lost one did is small, and the last ones end together
 
@@ -44,6 +45,7 @@ def run(
     InputError
         An artefact is missing or at fault.
     """
+    check_folds(params, folds)
     count = len(open_store(paths.test_store, **params.preprocess.size).index)
     shards = paths.predicted_shards
     with on_ray.connected() as nodes, progress_bar("Test frames", count) as advance:
@@ -119,9 +121,8 @@ def _shard(paths: Paths, start: int) -> Path:
 
 @lru_cache(maxsize=1)  # for all shards of a process
 def _models(params: Params, folds: tuple[int, ...]) -> list[object]:
-    from pipeline.stages.predict import check_folds, load_models
+    from pipeline.stages.predict import load_models
 
-    check_folds(params, folds)
     return load_models(params, Paths(Path()), folds)
 
 

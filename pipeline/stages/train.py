@@ -24,7 +24,7 @@ from pipeline.models.vgg16 import set_encoder_weights
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
-from pipeline.stages.folds import read_folds
+from pipeline.stages.folds import check_folds, read_folds
 from pipeline.training.callbacks import Progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
@@ -110,7 +110,7 @@ def fit_fold(
     InputError
         See `run`.
     """
-    check_fold(params, fold)
+    check_folds(params, [fold])
     spec = load_spec(params.competition)
     if spec.exclusive and params.train.loss == "lovasz":
         raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
@@ -158,12 +158,6 @@ def fit_fold(
     trained = _build_model(params, spec, params.model.final_stride, weights)
     trained.set_weights(model.get_weights())  # the optimizer's state would triple the file
     return trained, progress
-
-
-def check_fold(params: Params, fold: int) -> None:
-    """Raise InputError unless the fold is one of ``folds.indices``."""
-    if fold not in params.folds.indices:
-        raise InputError(f"fold: expected one of {list(params.folds.indices)}, got {fold}")
 
 
 def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:

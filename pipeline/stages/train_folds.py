@@ -15,6 +15,7 @@ from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.runtime import start_keras
 from pipeline.stages import commit
+from pipeline.stages.folds import check_folds
 
 # How long a fold that goes on elsewhere waits for the lock of the process that was lost. A file
 # server keeps it while it hopes for the node's return: by default NFS does so for 90 seconds.
@@ -49,6 +50,7 @@ def run(
     InputError
         A fold failed; the others were trained.
     """
+    check_folds(params, folds)
     devices = several_gpus() if on is None and len(folds) > 1 else []
     if on == "ray":
         from pipeline.cluster import on_ray

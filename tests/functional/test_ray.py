@@ -1,12 +1,15 @@
-"""The real command line on a Ray cluster of several nodes, all on this machine."""
+"""The real command line on a Ray cluster of two nodes, both on this machine."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import keras
+import pandas as pd
 import psutil
 import pytest
 
@@ -16,29 +19,37 @@ from tests.functional import tiny_network
 from tests.functional.projects import (
     REPOSITORY,
     change_params,
+    run_cli,
     run_well,
+    save_networks,
 )
 
 pytest.importorskip("ray", reason="needs the extra [ray]")
 
 PATHS = Paths(Path())
-NODE = {"object_store_memory": 80_000_000}
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+STARTS = 3  # Ray gives a node 30 seconds, which may be too few on a busy machine
 
 
 def start_cluster():
-    """Start a head without processors for jobs, and two nodes of one processor each."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **NODE}
-    )
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, **NODE)
-    return cluster
+    for left in reversed(range(STARTS)):
+        cluster = Cluster()
+        try:
+            cluster.add_node(include_dashboard=False, **NODE)
+            cluster.add_node(**NODE)
+        except Exception:
+            cluster.shutdown()
+            if not left:
+                raise
+        else:
+            return cluster
 
 
 @pytest.fixture(scope="module")
 def cluster():
+    """A cluster of two nodes that have one processor each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(REPOSITORY))  # for `tests`, on the workers
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -56,7 +67,7 @@ def start(cluster, project):
 
     def start(*arguments):
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.functional.tiny_network", *arguments],
+            [sys.executable, "-m", "tests.functional.tiny_network", *arguments, "--on", "ray"],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -73,7 +84,7 @@ def start(cluster, project):
 
 def finish(process):
     """Wait for a command that must succeed; return what it printed."""
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stdout + stderr
     return stdout
 
@@ -94,41 +105,133 @@ def worker_of(fold):
     return psutil.Process(int(heading.rpartition(" ")[2]))
 
 
-def node_of(cluster, worker):
-    parents = {process.pid for process in worker.parents()}
-    (node,) = (
-        node
-        for node in cluster.worker_nodes
-        if node.all_processes["raylet"][0].process.pid in parents
-    )
-    return node
-
-
 def weights_of(fold):
     return [array.tobytes() for array in keras.saving.load_model(PATHS.model(fold)).get_weights()]
 
 
 @pytest.fixture
 def train_here(monkeypatch):
-    """Return a function that trains the same network here, from the start."""
+    """Return a function that trains a fold of the same network here."""
     monkeypatch.setattr(train, "_build_model", tiny_network.build_layers)
-    return lambda fold: run_well("train", "--fold", fold, "--restart")
+    return lambda fold, *options: run_well("train", "--fold", fold, *options)
 
 
-def test_train_fold_of_a_killed_node_ends_with_the_weights_of_an_undisturbed_run(
+def test_predict_on_ray_writes_the_bytes_of_a_local_run(start, project):
+    save_networks()
+    change_params({"predict": {"batch_size": 2}})
+    run_well("predict")
+    expected = PATHS.test_predictions.read_bytes()
+    PATHS.test_predictions.unlink()
+    printed = finish(start("predict"))
+    assert printed == (
+        "data/predictions/test.npy: 3 maps, mean of folds 0, 1 and views identity, hflip,"
+        " from 2 parts\n"
+    )
+    assert PATHS.test_predictions.read_bytes() == expected
+    assert list(PATHS.test_predictions.parent.iterdir()) == [PATHS.test_predictions]
+
+
+def test_predict_on_ray_missing_model_is_one_line(start, project):
+    save_networks()
+    PATHS.model(1).unlink()
+    before = PATHS.test_predictions.read_bytes()
+    stdout, stderr = (process := start("predict")).communicate(timeout=600)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr == (
+        "Error: models/folds/fold1.keras: no such model; run: pipeline train --fold 1\n"
+    )
+    assert PATHS.test_predictions.read_bytes() == before
+    assert not PATHS.predicted_shards.exists()
+
+
+def test_train_on_ray_folds_that_fail_are_named_in_one_line(start, project):
+    PATHS.folds.unlink()
+    stdout, stderr = (process := start("train")).communicate(timeout=600)
+    assert process.returncode == 1
+    assert stderr == (
+        "Error: fold 0, fold 1: data/folds.csv: no such file; run: pipeline folds\n"
+    ), stdout
+
+
+def test_train_on_ray_more_than_a_node_has_is_one_line(start, project):
+    _, stderr = (process := start("train", "--cpus", "64")).communicate(timeout=600)
+    assert process.returncode == 1
+    assert stderr == (
+        "Error: --on ray: expected a node with 64 processors and 0 GPUs for a worker, got nodes"
+        " with 1 and 0, 1 and 0\n"
+    )
+
+
+def test_train_on_ray_stopped_by_ctrl_c_goes_on_later(start, project, train_here):
+    change_params({"train": {"epochs": 12}})
+    process = start("train", "--fold", "0")
+    wait_for_epoch(2, 0, process)
+    worker = worker_of(0)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "stopped; the same command goes on after the last finished epoch\n"
+    worker.wait(30)
+    assert not PATHS.model(0).exists()
+    assert "going on after epoch" in train_here(0)
+
+
+def test_compare_on_ray_writes_the_curves_of_a_local_run(start, project, train_here):
+    plan = Path("plan.yaml")
+    plan.write_text(
+        "folds: [0]\nseeds: [7]\nexperiments:\n"
+        "  fast: {train: {learning_rate: 0.1}}\n  slow: {train: {learning_rate: 0.001}}\n"
+    )
+    change_params({"train": {"epochs": 2}})
+    assert "fast, seed 7, fold 0: epoch 2/2" in finish(start("compare", "plan.yaml"))
+    columns = ["experiment", "seed", "fold", "fingerprint", "epoch", "images", "score"]
+    curves = pd.read_csv("plan.csv", usecols=columns).sort_values(["experiment", "epoch"])
+    assert run_well("compare", plan).startswith("experiment")  # all is done, no run is named
+    Path("plan.csv").unlink()
+    for folder in Path(".train").glob("plan-*"):
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    run_well("compare", plan)
+    here = pd.read_csv("plan.csv", usecols=columns).sort_values(["experiment", "epoch"])
+    assert here.to_csv() == curves.to_csv()
+
+
+def test_train_on_ray_fold_of_a_killed_node_ends_with_the_weights_of_an_undisturbed_run(
     cluster, start, project, train_here
 ):
+    # The last test: one node is left.
     change_params({"train": {"epochs": 12}})
-    running = start("train", "--fold", "0", "--on", "ray")
-    wait_for_epoch(3, 0, running)
-    cluster.remove_node(node_of(cluster, worker_of(0)), allow_graceful=False)
-    printed = finish(running)
-    cluster.add_node(num_cpus=1, **NODE)  # for the tests that follow
+    process = start("train", "--fold", "all")
+    for fold in (0, 1):
+        wait_for_epoch(3, fold, process)
+    (node,) = cluster.worker_nodes
+    raylet = node.all_processes["raylet"][0].process.pid
+    (lost,) = (
+        fold for fold in (0, 1) if raylet in {parent.pid for parent in worker_of(fold).parents()}
+    )
+    cluster.remove_node(node, allow_graceful=False)
+    printed = finish(process)
+    assert f"fold {lost}: lost, its node is gone; it goes on from its checkpoint" in printed
+    assert f"fold {lost}: going on after epoch" in printed
+    assert f"fold {1 - lost}: going on" not in printed
+    for fold in (0, 1):
+        assert f"models/folds/fold{fold}.keras: validation Dice" in printed
+        assert printed.count(f"fold {fold}: epoch 1/12") == 1  # never from the start
+        observed, maps = weights_of(fold), PATHS.oof(fold).read_bytes()
+        train_here(fold, "--restart")
+        assert weights_of(fold) == observed
+        assert PATHS.oof(fold).read_bytes() == maps
 
-    assert "fold 0: lost, its node is gone; it goes on from its checkpoint" in printed
-    assert "fold 0: going on after epoch" in printed
-    assert printed.count("epoch 1/12") == printed.count("epoch 12/12") == 1
-    observed, maps = weights_of(0), PATHS.oof(0).read_bytes()
-    train_here(0)
-    assert weights_of(0) == observed
-    assert PATHS.oof(0).read_bytes() == maps
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", "RAY_ADDRESS: no cluster at 127.0.0.1:1: Connection refused"),
+        ("ray://head:10001", "RAY_ADDRESS: expected HOST:PORT or auto, got 'ray://head:10001'"),
+    ],
+)
+def test_on_ray_without_a_cluster_at_its_address_is_one_line(
+    project, monkeypatch, address, message
+):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    result = run_cli("train", "--on", "ray")
+    assert (result.exit_code, result.stderr) == (1, f"Error: {message}\n")
