@@ -107,6 +107,6 @@ def refuse_failures(outcomes: Mapping[str, Outcome]) -> None:
     failed = defaultdict(list)
     for name, outcome in sorted(outcomes.items()):
         if outcome.error is not None:
-            failed[outcome.error].append(name)
+            failed[outcome.error.removeprefix(f"{name}: ")].append(name)
     if failed:
         raise InputError("; ".join(f"{', '.join(names)}: {why}" for why, names in failed.items()))
