@@ -22,7 +22,9 @@ except ImportError as error:
     raise InputError("--on ray: needs the extra [ray]: pip install -e .[ray]") from error
 
 _STARTS = 3  # that fail in a row before none is tried any more
-_GRACE = 5  # seconds in which a cluster notices that a node is gone
+# Seconds that a cluster takes to notice that a node is gone, where a process of it was seen to end,
+# and where it only does not answer: nodes are asked every three seconds, five times.
+_NOTICED, _UNANSWERED = 5, 60
 _TOKEN = ".cluster"  # in the shared folder, to tell one from another at the same path
 
 
@@ -162,16 +164,17 @@ class RayWorkers:
         self._failed += node is None
         if self._failed == _STARTS:
             raise InputError(f"--on ray: no process starts on the nodes: {_last_line(error)}")
-        crashed = node is not None and _lives(node)
+        grace = _NOTICED if isinstance(error, ActorDiedError) else _UNANSWERED
+        crashed = node is not None and _lives(node, grace)
         ray.kill(self._actors.pop(worker))
         self._begin()
         reason = "its process ended" if crashed else "its node is gone"
         return Lost(worker, reason, crashed)
 
 
-def _lives(node_id: str) -> bool:
-    """Tell whether a node is still there, after a while in which that would be noticed."""
-    end = time.monotonic() + _GRACE
+def _lives(node_id: str, seconds: float) -> bool:
+    """Tell whether a node is still there after a while."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not any(node["NodeID"] == node_id and node["Alive"] for node in ray.nodes()):
             return False
