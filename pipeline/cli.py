@@ -8,9 +8,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -90,9 +92,26 @@ class Commands(click.Group):
         except OSError as error:  # a full disk, a folder without permission
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except KeyboardInterrupt as error:
+            raise Stopped(ctx.invoked_subcommand) from error
         if not (ctx.params["quiet"] or "DVC_STAGE" in os.environ):  # DVC goes on by itself
             click.echo(f"next: {ctx.obj or _NEXT[ctx.invoked_subcommand]}", err=True)
         return result
+
+
+class Stopped(click.ClickException):
+    """Ctrl-C: one line, and the exit status of shells."""
+
+    exit_code = 130
+
+    def __init__(self, command: str) -> None:
+        trains = command in ("train", "compare")
+        goes_on = "; the same command goes on after the last finished epoch" if trains else ""
+        super().__init__(f"stopped{goes_on}")
+
+    def show(self, file: Any = None) -> None:
+        """Print it; it is no error."""
+        click.echo(self.message, err=True)
 
 
 class FoldChoice(click.ParamType):
@@ -129,6 +148,24 @@ def _start_keras() -> None:
 
 def _folds(params: Params, fold: int | str) -> list[int]:
     return list(params.folds.indices) if fold == "all" else [fold]
+
+
+def on_ray(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of work on a Ray cluster."""
+
+    def check(on: str | None, cpus: float | None, gpus: float | None, **others: Any) -> None:
+        if on is None and (cpus, gpus) != (None, None):
+            raise click.UsageError("expected --cpus and --gpus with --on ray")
+        command(on=on, cpus=cpus, gpus=gpus, **others)
+
+    amount = click.FloatRange(min=0)
+    for option in (
+        click.option("--gpus", type=amount, metavar="N", help="Of each of them, on Ray."),
+        click.option("--cpus", type=amount, metavar="N", help="Of each process, on Ray."),
+        click.option("--on", type=click.Choice(["ray"]), help="The cluster at RAY_ADDRESS."),
+    ):
+        check = option(check)
+    return update_wrapper(check, command)
 
 
 def _print(*parts: str | Table) -> None:
@@ -225,14 +262,17 @@ def weights() -> None:
 @main.command()
 @click.option("--fold", type=FoldChoice(), default="all", show_default=True)
 @click.option("--restart", is_flag=True, help="Start anew; a killed training is not continued.")
-def train(fold: int | str, restart: bool) -> None:
-    """Train one fold's network, or all in turn; a killed training goes on by itself."""
-    params, paths = _project()
-    _start_keras()
-    from pipeline.stages import train as stage
+@on_ray
+def train(fold: int | str, restart: bool, **where: Any) -> None:
+    """Train one fold's network, or all; a killed training goes on by itself.
 
-    for index in _folds(params, fold):
-        click.echo(stage.run(params, paths, index, restart=restart))
+    Folds are trained in turn, or where there are several GPUs, one on each at a time.
+    """
+    from pipeline.stages import train_folds as stage
+
+    params, paths = _project()
+    for line in stage.run(params, paths, _folds(params, fold), restart=restart, **where):
+        click.echo(line)
 
 
 @main.command()
@@ -247,13 +287,24 @@ def tune() -> None:
 @click.option("--fold", type=FoldChoice(), default="all", show_default=True)
 @click.option("--images", type=FILE, metavar="FOLDER", help="Write masks for these instead.")
 @click.option("--out", type=FILE, metavar="FOLDER", help="Of the masks, PNG of 0 and 255.")
-def predict(fold: int | str, images: Path | None, out: Path | None) -> None:
+@on_ray
+def predict(
+    fold: int | str, images: Path | None, out: Path | None, on: str | None, **resources: Any
+) -> None:
     """Predict the test frames, or any images, with one fold's model or all."""
     if (images is None) != (out is None):
         raise click.UsageError("expected --images and --out together")
+    if on and images:
+        raise click.UsageError("expected --on ray or --images, not both")
     params, paths = _project()
-    _start_keras()
     folds = _folds(params, fold)
+    if on:
+        from pipeline.stages import predict_shards
+
+        for line in predict_shards.run(params, paths, folds, **resources):
+            click.echo(line)
+        return
+    _start_keras()
     if images is not None:
         from pipeline.stages import predict_folder
 
@@ -426,10 +477,13 @@ def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
 @main.command()
 @click.argument("plan", type=FILE)
 @click.option("--minutes", type=float, help="Start no training after; the next call goes on.")
-def compare(plan: Path, minutes: float | None) -> None:
+@on_ray
+def compare(plan: Path, minutes: float | None, **where: Any) -> None:
     """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
+    if where["on"] and minutes is not None:
+        raise click.UsageError("expected --minutes or --on ray, not both")
     params, paths = _project()
     _start_keras()
     from pipeline.stages import compare as stage
 
-    _print(*stage.run(params, paths, plan, minutes=minutes))
+    _print(*stage.run(params, paths, plan, minutes=minutes, **where))

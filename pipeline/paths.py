@@ -57,6 +57,10 @@ class Paths:
         """Return the folder from which a killed training of a fold goes on."""
         return self.root / ".train" / f"fold{fold}"
 
+    def training_output(self, fold: int) -> Path:
+        """Return what the training of a fold prints where no person sees it at once."""
+        return self.root / ".train" / f"fold{fold}.out"
+
     def training_log(self, fold: int) -> Path:
         """Return the folder of a fold's metrics per epoch."""
         return self.root / "reports" / "training" / f"fold{fold}"
@@ -150,6 +154,16 @@ class Paths:
     def test_predictions(self) -> Path:
         """The ensemble's predictions of the test frames."""
         return self.root / "data" / "predictions" / "test.npy"
+
+    @property
+    def predicted_shards(self) -> Path:
+        """The parts of the test frames' predictions, while they are made on a cluster."""
+        return self.root / "data" / "predictions" / ".partial-shards"
+
+    @property
+    def prediction_output(self) -> Path:
+        """What the processes print that make them."""
+        return self.root / ".train" / "predict.out"
 
     @property
     def submission(self) -> Path:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -66,3 +67,14 @@ def download_bar(description: str) -> Iterator[Callable[[int, int | None], None]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def live_view() -> Iterator[Live | None]:
+    """Yield a view on the terminal that `update` redraws; None where a person sees none."""
+    console = Console(stderr=True)
+    if not (console.is_terminal and _shown.get()):
+        yield None
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        yield live

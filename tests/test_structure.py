@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
+BELOW_THE_STAGES = ["dataset", "training", "inference", "kaggle", "report", "cluster"]
 PACKAGES = sorted(path.parent.name for path in MODULES if path.name == "__init__.py")
 
 
@@ -60,7 +61,7 @@ def test_core_module_imports_no_other_part_of_the_project(path):
     assert rooms_of(path) <= {own, "errors", "atomic", "validation"}
 
 
-@pytest.mark.parametrize("path", modules_of("dataset", "training", "inference", "kaggle", "report"))
+@pytest.mark.parametrize("path", modules_of(*BELOW_THE_STAGES))
 def test_module_below_the_stages_imports_neither_stages_nor_command_line(path):
     # Nor what only stages see.
     assert not rooms_of(path) & {"stages", "cli", "params", "paths"}
@@ -73,12 +74,16 @@ def test_stage_does_not_import_the_command_line(path):
 
 def test_every_package_is_under_a_rule():
     # "pipeline" itself holds the modules that all may use, and the command line.
-    ruled = {"masks", "models", "competitions", "dataset", "training", "inference", "kaggle"}
-    assert set(PACKAGES) <= ruled | {"pipeline", "stages", "report"}
+    ruled = {"masks", "models", "competitions", *BELOW_THE_STAGES}
+    assert set(PACKAGES) <= ruled | {"pipeline", "stages"}
 
 
 def test_only_the_command_line_imports_click():
     assert importers_of("click") == {"pipeline/cli.py"}
+
+
+def test_only_its_workers_import_ray():
+    assert importers_of("ray") == {"pipeline/cluster/on_ray.py"}
 
 
 def test_only_pages_import_jinja2():

@@ -30,6 +30,30 @@ def create_predictions(path: Path, count: int, shape: tuple[int, int, int]) -> n
     return create_map(path, (count,), prediction_type(*shape))
 
 
+def join_predictions(path: Path, parts: Sequence[Path]) -> None:
+    """Create a ``.npy`` file of the predictions of several, one after the other.
+
+    Parameters
+    ----------
+    path : Path
+        Not one of the parts. Written to in place.
+    parts : sequence of Path
+        Files of predictions of one shape, at least one. No more than one is mapped at a time.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
+    """
+    counts = [len(np.lib.format.open_memmap(part, mode="r")) for part in parts]
+    shape = np.lib.format.open_memmap(parts[0], mode="r")["prob_map"].shape[1:]
+    joined, start = create_predictions(path, sum(counts), shape), 0
+    for part, count in zip(parts, counts, strict=True):
+        joined[start : start + count] = np.lib.format.open_memmap(part, mode="r")
+        start += count
+    joined.flush()
+
+
 def pack_predictions(probability: np.ndarray, presence: np.ndarray) -> np.ndarray:
     """Return predictions (N,) of probabilities float (N, H, W, classes) and (N, classes)."""
     of_classes = np.moveaxis(probability, -1, 1)

@@ -3,21 +3,29 @@
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import BeforeValidator, Field
 
-from pipeline.atomic import atomic_file, write_text
+from pipeline.atomic import atomic_file
+from pipeline.cluster.board import training_board
+from pipeline.cluster.jobs import Job, run_jobs
+from pipeline.cluster.resources import choose_request
 from pipeline.errors import InputError
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.comparison import draw_curves, summarise
+from pipeline.report.curves import Curves
 from pipeline.report.table import Table
-from pipeline.stages.train import check_fold, fingerprint, fit_fold
+from pipeline.runtime import start_keras
+from pipeline.stages.folds import check_folds
+from pipeline.stages.train import fingerprint, fit_fold
+from pipeline.stages.train_folds import LOCK_SECONDS, refuse_failures
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
 
@@ -28,7 +36,6 @@ Numbers = Annotated[
 ]
 
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w .+-]*$")]  # becomes part of file names
-_KEY = ["experiment", "seed", "fold", "fingerprint"]  # of a run
 
 
 class Plan(Section):
@@ -40,13 +47,28 @@ class Plan(Section):
 
 
 def run(
-    params: Params, paths: Paths, plan_path: Path, *, minutes: float | None = None
+    params: Params,
+    paths: Paths,
+    plan_path: Path,
+    *,
+    minutes: float | None = None,
+    on: Literal["ray"] | None = None,
+    cpus: float | None = None,
+    gpus: float | None = None,
 ) -> tuple[str | Table, ...]:
     """Train every experiment of a plan on every fold and seed; return the table.
 
     What is done already is not done again: every finished run's curve is in the CSV beside the
     plan, with a fingerprint of its data, parameters and code; a run that was killed goes on.
-    After `minutes` no further run is started.
+
+    Parameters
+    ----------
+    minutes : float, optional
+        After them no further run is started here.
+    on : {"ray"}, optional
+        Where, if not here; the fingerprint is of this host all the same.
+    cpus, gpus : float, optional
+        Of each run, on Ray; see `choose_request`.
 
     Raises
     ------
@@ -58,35 +80,58 @@ def run(
         name: _changed(params, changes, f"{plan_path}: experiments.{name}")
         for name, changes in plan.experiments.items()
     }
-    for fold in plan.folds:
-        check_fold(params, fold)
-    table_path = plan_path.with_suffix(".csv")
-    curves = _read_curves(table_path)
-    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    for seed, fold, name in product(plan.seeds, plan.folds, variants):
-        changed = variants[name].model_copy(update={"seed": seed})
-        key = {"experiment": name, "seed": seed, "fold": fold}
-        key["fingerprint"] = _short(fingerprint(changed, paths, fold))
-        if any(curve[list(key)].iloc[0].to_dict() == key for curve in curves):
-            continue
-        if time.monotonic() > deadline:
-            break
-        print(f"{name}, seed {seed}, fold {fold}")
-        run_key = list(key.values())[:3]
-        curves = [c for c in curves if c[list(key)[:3]].iloc[0].tolist() != run_key]  # outdated
-        curve = _train(changed, paths, fold, f"{plan_path.stem}-{name}-{seed}")
-        curves.append(curve.assign(**key))
-        write_text(table_path, pd.concat(curves).to_csv(index=False, float_format="%.5f"))
-    if not curves:
+    check_folds(params, plan.folds)
+    curves = Curves(plan_path.with_suffix(".csv"))
+    runs = [
+        Run(name, seed, fold, variants[name].model_copy(update={"seed": seed}), plan_path.stem)
+        for seed, fold, name in product(plan.seeds, plan.folds, variants)
+    ]
+    keys = {run: {**run.key, "fingerprint": _short(run, paths)} for run in runs}
+    runs = [run for run in runs if not curves.has(keys[run])]
+    if on == "ray":
+        _train_on_ray(runs, keys, paths, curves, cpus=cpus, gpus=gpus)
+    else:
+        deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        for run in runs:
+            if time.monotonic() > deadline:
+                break
+            print(run)
+            curves.add(keys[run], _train(run, paths))
+    if not curves.of_runs:
         return (f"no training of {plan_path} was started in {minutes} minutes",)
-    table = pd.concat(curves)
+    table = pd.concat(curves.of_runs)
     table = table[table["experiment"].isin(variants)]
     with atomic_file(plan_path.with_suffix(".png")) as beside:
         draw_curves(table).savefig(beside, dpi=120)
-    return summarise(table), f"\n{table_path}, {plan_path.with_suffix('.png')}"
+    return summarise(table), f"\n{curves.path}, {plan_path.with_suffix('.png')}"
 
 
-def _short(text: str) -> str:
+@dataclass(frozen=True)
+class Run:
+    """One training of an experiment; `plan` is the plan's name."""
+
+    experiment: str
+    seed: int
+    fold: int
+    params: Params
+    plan: str
+
+    @property
+    def key(self) -> dict[str, str | int]:
+        """What is in the table beside the fingerprint."""
+        return {"experiment": self.experiment, "seed": self.seed, "fold": self.fold}
+
+    def checkpoints(self, paths: Paths) -> Path:
+        """Return the folder from which it goes on."""
+        name = f"{self.plan}-{self.experiment}-{self.seed}-fold{self.fold}"
+        return paths.checkpoints(self.fold).with_name(name)
+
+    def __str__(self) -> str:
+        return f"{self.experiment}, seed {self.seed}, fold {self.fold}"
+
+
+def _short(run: Run, paths: Paths) -> str:
+    text = fingerprint(run.params, paths, run.fold)
     return "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -103,10 +148,12 @@ def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:
     return validate(Params, values, Path(where))
 
 
-def _train(params: Params, paths: Paths, fold: int, name: str) -> pd.DataFrame:
-    checkpoints = paths.checkpoints(fold).with_name(f"{name}-fold{fold}")
+def _train(run: Run, paths: Paths, wait: float = 0) -> pd.DataFrame:
+    checkpoints = run.checkpoints(paths)
     log = checkpoints.with_name(f"{checkpoints.name}.log")
-    _, progress = fit_fold(params, paths, fold, checkpoint_dir=checkpoints, log_dir=log)
+    _, progress = fit_fold(
+        run.params, paths, run.fold, checkpoint_dir=checkpoints, log_dir=log, wait=wait
+    )
     history = pd.DataFrame(progress.history)
     return pd.DataFrame(
         {
@@ -118,15 +165,36 @@ def _train(params: Params, paths: Paths, fold: int, name: str) -> pd.DataFrame:
     )
 
 
-def _read_curves(path: Path) -> list[pd.DataFrame]:
-    """Return the curve of each finished run."""
-    columns = ["epoch", "images", "seconds", "score", *_KEY]
-    if not path.exists():
-        return []
-    try:
-        table = pd.read_csv(path, dtype={"experiment": str, "fingerprint": str})
-    except ValueError as error:
-        raise InputError(f"{path}: not a CSV file: {error}") from error
-    if list(table) != columns:
-        raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
-    return [curve for _, curve in table.groupby(_KEY, sort=False)]
+def train_run(run: Run, *, attempt: int) -> pd.DataFrame:
+    """Return the curve of a run in the project of the working folder; a job."""
+    start_keras()
+    return _train(run, Paths(Path()), wait=LOCK_SECONDS if attempt > 1 else 0)
+
+
+def _train_on_ray(
+    runs: Sequence[Run],
+    keys: Mapping[Run, Mapping[str, str | int]],
+    paths: Paths,
+    curves: Curves,
+    *,
+    cpus: float | None,
+    gpus: float | None,
+) -> None:
+    from pipeline.cluster import on_ray
+
+    jobs = {}
+    for run in runs:
+        checkpoints = run.checkpoints(paths)
+        output = checkpoints.with_name(f"{checkpoints.name}.out").resolve()
+        jobs[Job(str(run), train_run, (run,), output)] = run
+    if not jobs:
+        return
+
+    def keep(job: Job, curve: pd.DataFrame) -> None:
+        curves.add(keys[jobs[job]], curve)
+
+    with on_ray.connected() as nodes, training_board(list(jobs), keep) as board:
+        request = choose_request(nodes, cpus=cpus, gpus=gpus)
+        workers = on_ray.RayWorkers(len(jobs), request, paths.root.resolve())
+        outcomes = run_jobs(list(jobs), workers, board)
+    refuse_failures(outcomes)

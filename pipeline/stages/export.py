@@ -13,7 +13,8 @@ from pipeline.inference.export import FORMATS, Format, merge_models
 from pipeline.inference.predict import predict_batch
 from pipeline.params import Params
 from pipeline.paths import Paths
-from pipeline.stages.predict import check_folds, load_models
+from pipeline.stages.folds import check_folds
+from pipeline.stages.predict import load_models
 
 TOLERANCE = 1e-3  # of a probability; a quarter of a level of the stored maps
 _FRAMES = 8  # on which the file is compared

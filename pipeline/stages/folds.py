@@ -1,5 +1,7 @@
 """Assign the validation folds."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,13 @@ def run(params: Params, paths: Paths) -> str:
     write_text(paths.folds, table.to_csv(index=False))
     empty = pd.Series(~has_mask).groupby(folds).mean()
     return f"{paths.folds}: {count} folds, {empty.min():.0%} to {empty.max():.0%} empty masks"
+
+
+def check_folds(params: Params, folds: Iterable[int]) -> None:
+    """Raise InputError unless each fold is one of ``folds.indices``."""
+    for fold in folds:
+        if fold not in params.folds.indices:
+            raise InputError(f"fold: expected one of {list(params.folds.indices)}, got {fold}")
 
 
 def read_folds(params: Params, paths: Paths, index: pd.DataFrame) -> np.ndarray:

@@ -14,7 +14,7 @@ from pipeline.models.outputs import count_classes
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
-from pipeline.stages.train import check_fold
+from pipeline.stages.folds import check_folds
 
 
 def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
@@ -37,12 +37,6 @@ def run(params: Params, paths: Paths, folds: Sequence[int]) -> str:
         f"{paths.test_predictions}: {len(store.index)} maps, mean of folds"
         f" {', '.join(map(str, folds))} and views {', '.join(params.predict.views)}"
     )
-
-
-def check_folds(params: Params, folds: Sequence[int]) -> None:
-    """Raise InputError unless each fold is one of ``folds.indices``."""
-    for fold in folds:
-        check_fold(params, fold)
 
 
 def load_models(params: Params, paths: Paths, folds: Sequence[int]) -> list[keras.Model]:

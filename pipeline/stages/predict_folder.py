@@ -19,7 +19,8 @@ from pipeline.inference.folder import (
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
-from pipeline.stages.predict import check_folds, load_models
+from pipeline.stages.folds import check_folds
+from pipeline.stages.predict import load_models
 from pipeline.stages.submit import open_decision
 
 

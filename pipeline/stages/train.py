@@ -24,7 +24,7 @@ from pipeline.models.vgg16 import set_encoder_weights
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
-from pipeline.stages.folds import read_folds
+from pipeline.stages.folds import check_folds, read_folds
 from pipeline.training.callbacks import Progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
@@ -43,13 +43,15 @@ _CODE = (
 )
 
 
-def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> str:
+def run(params: Params, paths: Paths, fold: int, *, restart: bool = False, wait: float = 0) -> str:
     """Write the fold's best model and its out-of-fold probability maps; return what was written.
 
     Parameters
     ----------
     restart : bool
         Start anew, also where a killed training of the same data and parameters could go on.
+    wait : float
+        Seconds that another process which trains the fold is given to end.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def run(params: Params, paths: Paths, fold: int, *, restart: bool = False) -> st
         checkpoint_dir=paths.checkpoints(fold),
         log_dir=paths.training_log(fold),
         restart=restart,
+        wait=wait,
     )
     with atomic_file(paths.model(fold)) as beside:
         model.save(beside)
@@ -91,6 +94,7 @@ def fit_fold(
     checkpoint_dir: Path,
     log_dir: Path,
     restart: bool = False,
+    wait: float = 0,
 ) -> tuple[keras.Model, Progress]:
     """Train on all frames but the fold's, from the newest checkpoint where there is one.
 
@@ -106,7 +110,7 @@ def fit_fold(
     InputError
         See `run`.
     """
-    check_fold(params, fold)
+    check_folds(params, [fold])
     spec = load_spec(params.competition)
     if spec.exclusive and params.train.loss == "lovasz":
         raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
@@ -122,7 +126,7 @@ def fit_fold(
         "presence": _has_presence_head(params),
     }
     with (
-        _only_process(checkpoint_dir, fold),
+        _only_process(checkpoint_dir, fold, wait),
         Live(str(log_dir), save_dvc_exp=False, dvcyaml=None) as live,
     ):
         trainer = Trainer(
@@ -156,23 +160,15 @@ def fit_fold(
     return trained, progress
 
 
-def check_fold(params: Params, fold: int) -> None:
-    """Raise InputError unless the fold is one of ``folds.indices``."""
-    if fold not in params.folds.indices:
-        raise InputError(f"fold: expected one of {list(params.folds.indices)}, got {fold}")
-
-
 def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:
     store = open_store(paths.train_store, **params.preprocess.size)
     folds = read_folds(params, paths, store.index)
     return store, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-def _only_process(checkpoint_dir: Path, fold: int) -> filelock.BaseFileLock:
+def _only_process(checkpoint_dir: Path, fold: int, wait: float) -> filelock.BaseFileLock:
     checkpoint_dir.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(
-        checkpoint_dir.with_name(f"{checkpoint_dir.name}.lock"), blocking=False
-    )
+    lock = filelock.FileLock(checkpoint_dir.with_name(f"{checkpoint_dir.name}.lock"), timeout=wait)
     try:
         lock.acquire()
     except filelock.Timeout as error:

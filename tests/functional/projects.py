@@ -128,6 +128,12 @@ def save_networks(channels=1, *, precision="float32", presence_head=False):
         keras.Model(frames, outputs).save(paths.model(fold))
 
 
+def weights_of(fold):
+    """Return the bytes of a trained fold's weights."""
+    model = keras.saving.load_model(Paths(Path()).model(fold))
+    return [array.tobytes() for array in model.get_weights()]
+
+
 def run_cli(*arguments):
     """Run the command line in this process; what it does not handle is raised."""
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.params import load_params
-from tests.functional.clones import run, stages_that_run
+from tests.functional.clones import ENVIRONMENT, run, stages_that_run
 from tests.functional.projects import REPOSITORY, change_params
 
 SUBMISSION = "submissions/submission.csv"
@@ -152,6 +153,28 @@ def test_training_anew_gives_the_same_bytes(clone):
     for command in ("train --fold all --restart", "tune", "predict --fold all", "submit"):
         run(clone, f"pipeline {command}")
     assert [path.read_bytes() for path in artefacts] == before
+
+
+def test_training_all_folds_anew_is_entered_in_dvc_lock(clone):
+    (clone / "models/folds/fold0.keras").unlink()
+    assert "dvc.lock: train@0, train@1 entered" in run(clone, "pipeline train --restart")
+    assert json.loads(run(clone, "dvc status --json train@0 train@1")) == {}
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra [ray]")
+def test_what_ray_made_is_entered_in_dvc_lock(clone):
+    (clone / "models/folds/fold1.keras").unlink()
+    (clone / "data/predictions/test.npy").unlink()
+    change_params({"predict": {"batch_size": 3}}, clone / "params.yaml")
+    run(clone, "pipeline train --fold 1 --on ray")
+    run(clone, "pipeline predict --on ray")
+    assert json.loads(run(clone, "dvc status --json train@1 predict")) == {}
+    assert "train@0" in json.loads(run(clone, "dvc status --json train@0"))
+
+
+def test_what_dvc_runs_is_entered_by_dvc(clone, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "DVC_STAGE", "train@0")
+    assert "dvc.lock" not in run(clone, "pipeline train")
 
 
 # What dvc.yaml says, by reading it

@@ -25,7 +25,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "plan.yaml").write_text(PLAN)
     trained = []
 
-    def fit_fold(params, paths, fold, *, checkpoint_dir, log_dir):
+    def fit_fold(params, paths, fold, *, checkpoint_dir, log_dir, wait):
         trained.append((params.model.width, params.train.epochs, params.seed, fold, checkpoint_dir))
         dice = params.seed / 10 + fold / 100
         epoch = {"images": 32, "seconds": 1.5, "val_dice": dice, "val_dice_positive": dice / 2}

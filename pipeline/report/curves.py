@@ -1,0 +1,57 @@
+"""The learning curves of finished trainings, in a CSV file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.atomic import write_text
+from pipeline.errors import InputError
+
+_RUN = ["experiment", "seed", "fold"]
+_KEY = [*_RUN, "fingerprint"]
+
+
+class Curves:
+    """A table of curves, with the experiment, seed, fold and fingerprint of each.
+
+    Parameters
+    ----------
+    path : Path
+        Need not be there yet.
+
+    Raises
+    ------
+    InputError
+        The file is no such table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.of_runs = _read_curves(path)
+
+    def has(self, key: Mapping[str, str | int]) -> bool:
+        """Tell whether a run of the same data, parameters and code is there."""
+        return any(curve[list(key)].iloc[0].to_dict() == key for curve in self.of_runs)
+
+    def add(self, key: Mapping[str, str | int], curve: pd.DataFrame) -> None:
+        """Write the file with a run's curve, in place of an outdated one."""
+        run = [key[name] for name in _RUN]
+        self.of_runs = [c for c in self.of_runs if c[_RUN].iloc[0].tolist() != run]
+        self.of_runs.append(curve.assign(**key))
+        text = pd.concat(self.of_runs).to_csv(index=False, float_format="%.5f")
+        write_text(self.path, text)
+
+
+def _read_curves(path: Path) -> list[pd.DataFrame]:
+    """Return the curve of each finished run."""
+    columns = ["epoch", "images", "seconds", "score", *_KEY]
+    if not path.exists():
+        return []
+    try:
+        table = pd.read_csv(path, dtype={"experiment": str, "fingerprint": str})
+    except ValueError as error:
+        raise InputError(f"{path}: not a CSV file: {error}") from error
+    if list(table) != columns:
+        raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
+    return [curve for _, curve in table.groupby(_KEY, sort=False)]
