@@ -9,10 +9,11 @@ import numpy as np
 
 from pipeline.masks.clean import Cutoffs, presence_score
 from pipeline.masks.metrics import DICE, Metric
+from pipeline.masks.pieces import LOWEST
 
 Rule = Literal["min_area", "upper", "largest", "holes", "presence"]
 RULES: tuple[Rule, ...] = get_args(Rule)
-THRESHOLDS = np.arange(1, 256)
+THRESHOLDS = np.arange(LOWEST, 256)
 EQUAL = 1e-9  # scores closer than this differ by rounding
 _ROWS_AT_ONCE = 2**20  # of the tables of pieces
 
@@ -49,7 +50,7 @@ class Search(NamedTuple):
     forms : list of (bool, bool)
         Holes filled, largest piece only; the first axis of the arrays.
     scores : numpy.ndarray
-        float, (forms, 255 thresholds, 256 upper thresholds, M objectives); -inf where not tried.
+        float, (forms, `THRESHOLDS`, 256 upper thresholds, M objectives); -inf where not tried.
     min_areas : numpy.ndarray
         int, same shape: one more than the largest piece that is dropped, 0 where none is.
     """
@@ -114,7 +115,8 @@ def search_pieces(
     shape = len(forms), len(THRESHOLDS), 256, weights.shape[1]
     scores, min_areas = np.full(shape, -np.inf), np.zeros(shape, dtype=np.int64)
     known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-    for (form, (filled, largest)), threshold in product(enumerate(forms), THRESHOLDS.tolist()):
+    thresholds = list(enumerate(THRESHOLDS.tolist()))
+    for (form, (filled, largest)), (at, threshold) in product(enumerate(forms), thresholds):
         rows = _by_area(_standing(frames, threshold, filled=filled))
         tried = np.array([upper for upper in uppers if not 0 < upper <= threshold], int)
         # Upper thresholds between the same two peaks keep the same pieces.
@@ -129,7 +131,7 @@ def search_pieces(
                 known[key] = _best_min_areas(
                     seen, frames.true_areas, weights, metric, may_drop="min_area" in rules
                 )
-            scores[form, threshold - 1, alike], min_areas[form, threshold - 1, alike] = known[key]
+            scores[form, at, alike], min_areas[form, at, alike] = known[key]
     return Search(forms, scores, min_areas)
 
 

@@ -14,7 +14,7 @@ from pipeline.masks.tuning import tune_cutoffs
 from tests.masks.tables import stack_pieces
 
 SHAPE = (3, 5)
-LEVELS = [0, 1, 2, 128, 255]
+LEVELS = [0, 5, 8, 9, 128, 255]
 prob_maps = arrays(np.uint8, SHAPE, elements=st.sampled_from(LEVELS))
 masks = arrays(bool, SHAPE) | st.just(np.zeros(SHAPE, bool))
 images = st.lists(
@@ -22,8 +22,8 @@ images = st.lists(
 )
 cutoffs_of_any_kind = st.builds(
     Cutoffs,
-    threshold=st.sampled_from([1, 2, 3, 128, 129, 255]),
-    upper=st.sampled_from([0, 2, 128, 129, 255]),
+    threshold=st.sampled_from([8, 9, 10, 128, 129, 255]),
+    upper=st.sampled_from([0, 9, 128, 129, 255]),
     min_area=st.integers(0, 16),
     largest_only=st.booleans(),
     fill_holes=st.booleans(),
@@ -77,8 +77,8 @@ def test_evaluate_cutoffs_any_rules_match_the_masks_that_are_submitted(images, c
 @given(images=images)
 def test_tune_cutoffs_small_maps_match_all_combinations(images, metric):
     metric = METRICS[metric]
-    thresholds = [1, 2, 128, 255]  # between two levels the masks are the same
-    uppers = [0, 2, 3, 128, 129, 255]
+    thresholds = [8, 9, 128, 255]  # between two levels the masks are the same
+    uppers = [0, 9, 10, 128, 129, 255]
     options = product(thresholds, uppers, range(17), [False, True], [False, True])
     frames, weights = table(images), equal_weights(images)
     brute = max(
@@ -98,7 +98,7 @@ def test_tune_cutoffs_presence_alone_pooled_matches_all_combinations(images):
     # Frames are emptied from the least sure on, so that is what there is to try.
     tried = [
         score(images, Cutoffs(t, min_presence=limit, presence_weight=1.0), metric)
-        for t in [1, 2, 128, 255]
+        for t in [8, 9, 128, 255]
         for limit in (0.0, 0.3, 0.7, 1.0)
     ]
     assert score(images, tune(images, ["presence"], metric), metric) >= at_one - 1e-9
@@ -135,12 +135,12 @@ def test_tune_cutoffs_uses_no_other_rules(images, rules):
 
 
 def test_tune_cutoffs_false_alarm_is_dropped_half_way():
-    # Thresholds 1 to 200: the first mask has 4 pixels, all right; the second 1, all wrong.
+    # Thresholds 8 to 200: the first mask has 4 pixels, all right; the second 1, all wrong.
     right = np.array([[200, 200, 200], [200, 0, 0]], np.uint8)
     wrong = np.array([[250, 0, 0], [0, 0, 0]], np.uint8)
     found = tune([(right, right > 0, 1.0), (wrong, np.zeros(right.shape, bool), 1.0)], ["min_area"])
-    # Middle of the 200 equal thresholds 1 ... 200; areas 1 and 4: 2 and 3 lie between as well.
-    assert found == Cutoffs(threshold=101, min_area=3)
+    # Middle of the 193 equal thresholds 8 ... 200; areas 1 and 4: 2 and 3 lie between as well.
+    assert found == Cutoffs(threshold=104, min_area=3)
 
 
 def test_tune_cutoffs_faint_piece_falls_to_the_upper_threshold():
@@ -148,7 +148,7 @@ def test_tune_cutoffs_faint_piece_falls_to_the_upper_threshold():
     prob_map = np.array([[90, 200, 90, 0, 90]], np.uint8)
     mask = np.array([[True, True, True, False, False]])
     found = tune([(prob_map, mask, 1.0)], ["upper"])
-    assert (found.threshold, found.upper) == (46, 91)  # 1 to 90 are equal
+    assert (found.threshold, found.upper) == (49, 91)  # 8 to 90 are equal
     assert score([(prob_map, mask, 1.0)], found) == 1.0
 
 
@@ -187,6 +187,6 @@ def test_search_pieces_without_a_rule_scores_every_threshold():
     wrong = np.array([[250, 0, 0], [0, 0, 0]], np.uint8)
     images = [(right, right > 0, 1.0), (wrong, np.zeros(right.shape, bool), 1.0)]
     search = search_pieces(table(images), equal_weights(images), [])
-    # 1 and 0 up to 200, 0 and 0 up to 250, then 0 and 1.
-    expected = np.repeat([0.5, 0.0, 0.5], [200, 50, 5])
+    # From 8 on: 1 and 0 up to 200, 0 and 0 up to 250, then 0 and 1.
+    expected = np.repeat([0.5, 0.0, 0.5], [193, 50, 5])
     np.testing.assert_array_equal(search.scores[0, :, 0, 0], expected)
