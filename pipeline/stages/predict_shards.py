@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.atomic import atomic_file
-from pipeline.cluster import on_ray
 from pipeline.cluster.jobs import Job, Outcome, run_jobs
 from pipeline.cluster.resources import choose_request, count_workers
 from pipeline.competitions.spec import load_spec
@@ -45,6 +44,8 @@ def run(
     InputError
         An artefact is missing or at fault.
     """
+    from pipeline.cluster import on_ray
+
     check_folds(params, folds)
     count = len(open_store(paths.test_store, **params.preprocess.size).index)
     shards = paths.predicted_shards

@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.dataset.predictions import (
     create_predictions,
+    join_predictions,
     mean_predictions,
     open_predictions,
     pack_predictions,
@@ -34,6 +35,16 @@ def test_open_predictions_good_file_is_mapped_not_read(path):
     assert isinstance(observed, np.memmap)
     np.testing.assert_array_equal(observed["prob_map"].ravel(), np.arange(60))
     np.testing.assert_array_equal(observed["presence"], [[0.25, 0.5], [0.75, 1.0]])
+
+
+def test_join_predictions_stand_one_after_the_other(path, tmp_path):
+    whole = np.load(path)
+    create_predictions(tmp_path / "tail.npy", 1, SHAPE)[:] = whole[:1]
+    join_predictions(tmp_path / "joined.npy", [path, tmp_path / "tail.npy", path])
+    observed = np.load(tmp_path / "joined.npy")
+    np.testing.assert_array_equal(observed, np.concatenate([whole, whole[:1], whole]))
+    join_predictions(tmp_path / "same.npy", [path])
+    assert (tmp_path / "same.npy").read_bytes() == path.read_bytes()
 
 
 def test_open_predictions_missing_file_says_what_to_run(tmp_path):
