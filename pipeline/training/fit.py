@@ -33,6 +33,7 @@ from pipeline.training.callbacks import (
     mean_weights,
     pack_kept,
     score_of,
+    strip_output,
     unpack,
 )
 from pipeline.training.checkpoint import Checkpoints
@@ -186,8 +187,8 @@ class Trainer:
         """Leave the model with the best epoch's weights, or with the mean of several if better."""
         if len(kept) > 1:
             model.set_weights(mean_weights(kept))
-            callbacks = [MaskMetrics()]
-            logs = model.evaluate(self.validation, callbacks=callbacks, verbose=0, return_dict=True)
+            logs = model.evaluate(self.validation, verbose=0, return_dict=True)
+            strip_output(logs)
             print(
                 f"mean weights of the best {len(kept)} epochs: validation score"
                 f" {score_of(logs):.4f}, the best epoch's {progress.best:.4f}"

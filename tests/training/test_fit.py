@@ -166,6 +166,14 @@ def test_fit_with_a_presence_head_logs_and_compares_the_mask(tmp_path):
         assert len((metrics / f"{name}.tsv").read_text().splitlines()) == 4
 
 
+def test_fit_with_a_presence_head_takes_the_mean_of_the_best_epochs(tmp_path, capsys):
+    _, score, log = train_with_presence(tmp_path, phases=[Phase(2, 3, 0.3)], average_best=2)
+    best = max(float(value) for value in log[1:])
+    said = capsys.readouterr().out
+    mean = float(re.search(r"mean weights of the best 2 epochs: validation score (\S+),", said)[1])
+    assert score == pytest.approx(max(best, mean), abs=1e-4)
+
+
 def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):
     phases = [Phase(2, 1, 1e-1)]
     options = {"phases": phases, "ema": None, "weight_decay": None}
