@@ -99,6 +99,7 @@ def make_pipeline(height, width, batch):
     from pipeline.dataset.batches import TrainingBatches, ValidationBatches
     from pipeline.models.fcn import build_fcn
     from pipeline.models.losses import DiceCrossEntropyLoss
+    from pipeline.runtime import training_devices
     from pipeline.training.checkpoint import Checkpoints
     from pipeline.training.fit import Settings, Trainer
     from pipeline.training.phases import Phase
@@ -122,6 +123,7 @@ def make_pipeline(height, width, batch):
                 settings=Settings(DiceCrossEntropyLoss()),
                 checkpoints=checkpoints,
                 live=live,
+                devices=training_devices()[:1],  # as its peers
             )
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 trainer.fit(

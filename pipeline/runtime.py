@@ -53,6 +53,16 @@ def has_gpu() -> bool:
     return bool(keras.distribution.list_devices("gpu"))
 
 
+def training_devices() -> list[str]:
+    """Return the devices over which one network is trained: all GPUs, or the processor.
+
+    ``CUDA_VISIBLE_DEVICES=0,1`` chooses among the GPUs before the start.
+    """
+    import keras
+
+    return keras.distribution.list_devices("gpu") or ["cpu:0"]
+
+
 def choose_precision(wanted: str) -> str:
     """Return the Keras dtype policy: `wanted`, or for ``"auto"`` the device's fastest.
 

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import keras
@@ -72,6 +73,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.epoch = 0
         self.scale = 1.0  # of the frames; the new size is rounded to multiples of 32
         self._of_thread = threading.local()
+        self._map = map
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -80,15 +82,27 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, i: int) -> tuple[np.ndarray, Targets]:
         """Return frames float32 (N, H, W, C), 0 to 255, and their targets."""
         order = np.random.default_rng([self.seed, self.fold, self.epoch]).permutation(self.rows)
-        augment = self._thread_augmentation()
-        pairs = []
-        for position in range(i * self.batch_size, (i + 1) * self.batch_size):
+        epoch = self.epoch
+
+        def make_pair(position: int) -> tuple[np.ndarray, np.ndarray]:
             row = order[position]
-            rng = np.random.default_rng([self.seed, self.fold, self.epoch, position])
+            rng = np.random.default_rng([self.seed, self.fold, epoch, position])
+            augment = self._thread_augmentation()
             image, mask = augment(self.images[row], self.masks[row], rng=rng)
-            pairs.append((image, mask) if self.scale == 1 else self._rescale(image, mask))
-        images, masks = map(np.stack, zip(*pairs, strict=True))
+            return (image, mask) if self.scale == 1 else self._rescale(image, mask)
+
+        positions = range(i * self.batch_size, (i + 1) * self.batch_size)
+        images, masks = map(np.stack, zip(*self._map(make_pair, positions), strict=True))
         return images.astype(np.float32), _targets(masks, self.classes, presence=self.presence)
+
+    def make_in_turn(self, threads: int) -> None:
+        """Make one batch after the other, of its frames several at a time.
+
+        Keras makes several batches at a time and puts them into a queue, from which TensorFlow,
+        where it reads ahead for several devices, could take them at the wrong time.
+        """
+        self.workers = 1
+        self._map = ThreadPoolExecutor(threads).map
 
     def _rescale(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = (max(32, round(n * self.scale / 32) * 32) for n in image.shape[:2])

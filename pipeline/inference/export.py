@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,15 +15,17 @@ from keras import layers
 from pipeline.errors import InputError
 
 Format = Literal["saved_model", "onnx"]
+OUTPUTS = ("probability", "presence")
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
+_ONNX_LIMIT = 2_000_000_000  # bytes of weights; a file holds 2 GiB with all else
 
 
-def merge_models(
+def make_members(
     models: Sequence[keras.Model], *, height: int, width: int, exclusive: bool = False
-) -> keras.Model:
-    """Return one float32 network with the means of foreground probability and presence.
+) -> list[keras.Model]:
+    """Return each network in float32, with foreground probability and presence in place of logits.
 
-    Its views are none but identity. Float32, because ONNX runtimes and older devices lack the
+    Their views are none but identity. Float32, because ONNX runtimes and older devices lack the
     16-bit types of a training.
 
     Parameters
@@ -36,26 +39,36 @@ def merge_models(
 
     Returns
     -------
-    keras.Model
-        Takes raw frames (N, height, width, C), 0 to 255; gives a dict: "probability", float32
+    list of keras.Model
+        Each takes raw frames (N, height, width, C), 0 to 255; gives a dict: "probability", float32
         (N, height, width, K), and "presence", float32 (N, K), both as `predict_batch` has them.
     """
-    frames = keras.Input((height, width, models[0].input_shape[-1]), name="frames")
-    probabilities, presences = [], []
+    members = []
     for number, model in enumerate(models):
-        logits = as_float32(model, name=f"member{number}")(frames)
+        frames = keras.Input((height, width, model.input_shape[-1]), name="frames")
+        logits = as_float32(model, name=f"network{number}")(frames)
         presence = None
         if isinstance(logits, dict):
             logits, presence = logits["mask"], logits["presence"]
             presence = layers.Activation("sigmoid", dtype="float32")(presence)
         activation = "softmax" if exclusive else "sigmoid"
         probability = layers.Activation(activation, dtype="float32")(logits)
-        probabilities.append(probability)
         if presence is None:
             presence = layers.GlobalMaxPooling2D(dtype="float32")(probability)
-        presences.append(presence)
-    outputs = {"probability": _mean(probabilities), "presence": _mean(presences)}
-    return keras.Model(frames, outputs, name="ensemble")
+        outputs = {"probability": probability, "presence": presence}
+        members.append(keras.Model(frames, outputs, name=f"member{number}"))
+    return members
+
+
+def mean_of(members: Sequence[keras.Model]) -> keras.Model:
+    """Return one network with the means of the members' outputs, see `make_members`."""
+    if len(members) == 1:
+        return members[0]
+    frames = keras.Input(members[0].input_shape[1:], name="frames")
+    outputs = [member(frames) for member in members]
+    average = layers.Average(dtype="float32")
+    means = {name: average([output[name] for output in outputs]) for name in OUTPUTS}
+    return keras.Model(frames, means, name="ensemble")
 
 
 def as_float32(model: keras.Model, *, name: str) -> keras.Model:
@@ -66,18 +79,25 @@ def as_float32(model: keras.Model, *, name: str) -> keras.Model:
     return copy
 
 
-def write_saved_model(model: keras.Model, path: Path) -> None:
-    """Write a folder that TensorFlow serves, into `path`."""
-    model.export(path, format="tf_saved_model", verbose=False)
+def write_saved_model(
+    members: Sequence[keras.Model], path: Path, *, advance: Callable[[int], None]
+) -> None:
+    """Write a folder that TensorFlow serves, into `path`: the mean of the members."""
+    mean_of(members).export(path, format="tf_saved_model", verbose=False)
+    advance(len(members))
 
 
-def write_onnx(model: keras.Model, path: Path) -> None:
-    """Write an ONNX file.
+def write_onnx(
+    members: Sequence[keras.Model], path: Path, *, advance: Callable[[int], None]
+) -> None:
+    """Write the mean of the members as an ONNX file, and call `advance` after each.
+
+    Each member is converted alone: a converter's memory grows much faster than the network.
 
     Raises
     ------
     InputError
-        The extra ``[onnx]`` is not installed.
+        The extra ``[onnx]`` is not installed, or the file would be larger than ONNX files can be.
     """
     for package in _ONNX_PACKAGES:
         try:
@@ -86,12 +106,52 @@ def write_onnx(model: keras.Model, path: Path) -> None:
             raise InputError(
                 f"onnx: {package} is not installed; run: pip install -e .[onnx]"
             ) from error
+    size = sum(4 * member.count_params() for member in members)
+    if size > _ONNX_LIMIT:
+        raise InputError(
+            f"onnx: expected networks of at most {_ONNX_LIMIT / 1e9:.1f} GB, the limit of a file,"
+            f" got {size / 1e9:.1f} GB; export fewer folds"
+        )
+    import onnx
+
+    converted = []
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        for number, member in enumerate(members):
+            file = Path(folder) / f"{number}.onnx"
+            _convert(member, file)
+            converted.append(onnx.load(file))
+            advance(1)
+    onnx.save(_join(converted), path)
+
+
+def _convert(member: keras.Model, path: Path) -> None:
     # tf2onnx logs the traceback of an optimisation that it then leaves out.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-    signature = [keras.InputSpec(dtype="float32", shape=model.input_shape, name="frames")]
+    signature = [keras.InputSpec(dtype="float32", shape=member.input_shape, name="frames")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras asks for an np.object that NumPy no longer has
-        model.export(path, format="onnx", verbose=False, input_signature=signature)
+        member.export(path, format="onnx", verbose=False, input_signature=signature)
+
+
+def _join(members: Sequence[Any]) -> Any:
+    """Return one `onnx.ModelProto` on one input, with the mean of each output."""
+    from onnx import compose, helper
+
+    (frames,), outputs = members[0].graph.input, members[0].graph.output
+    joined = helper.make_graph([], "ensemble", [frames], outputs)
+    for number, member in enumerate(members):
+        graph = compose.add_prefix(member, f"member{number}/").graph
+        for node in graph.node:
+            own = [frames.name if name == graph.input[0].name else name for name in node.input]
+            node.input[:] = own
+        joined.node.extend(graph.node)
+        joined.initializer.extend(graph.initializer)
+    for output in outputs:
+        each = [f"member{number}/{output.name}" for number in range(len(members))]
+        joined.node.append(helper.make_node("Mean", each, [output.name]))
+    return helper.make_model(
+        joined, opset_imports=members[0].opset_import, ir_version=members[0].ir_version
+    )
 
 
 def open_saved_model(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
@@ -113,10 +173,6 @@ FORMATS = {
     "saved_model": (write_saved_model, open_saved_model),
     "onnx": (write_onnx, open_onnx),
 }
-
-
-def _mean(tensors: list[keras.KerasTensor]) -> keras.KerasTensor:
-    return tensors[0] if len(tensors) == 1 else layers.Average(dtype="float32")(tensors)
 
 
 def _with_float32(config: Any) -> Any:

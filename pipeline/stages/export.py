@@ -9,10 +9,11 @@ from pipeline.atomic import atomic_file, atomic_folder
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.store import open_store
 from pipeline.errors import InputError
-from pipeline.inference.export import FORMATS, Format, merge_models
+from pipeline.inference.export import FORMATS, OUTPUTS, Format, make_members, mean_of
 from pipeline.inference.predict import predict_batch
 from pipeline.params import Params
 from pipeline.paths import Paths
+from pipeline.progress import progress_bar
 from pipeline.stages.folds import check_folds
 from pipeline.stages.predict import load_models
 
@@ -36,21 +37,22 @@ def run(params: Params, paths: Paths, folds: Sequence[int], to: Format, out: Pat
     models = load_models(params, paths, folds)
     exclusive = load_spec(params.competition).exclusive
     size = {"height": params.preprocess.height, "width": params.preprocess.width}
-    model = merge_models(models, exclusive=exclusive, **size)
+    members = make_members(models, exclusive=exclusive, **size)
     write, open_file = FORMATS[to]
     with (atomic_file if to == "onnx" else atomic_folder)(out) as beside:
-        write(model, beside)
+        with progress_bar(f"Folds to {to}", len(members)) as advance:
+            write(members, beside, advance=advance)
         raw = frames.astype(np.float32)
-        difference = _difference(open_file(beside)(raw), model.predict_on_batch(raw))
+        in_float32 = mean_of(members).predict_on_batch(raw)
+        difference = _difference(open_file(beside)(raw), in_float32)
         if not difference <= TOLERANCE:  # nor NaN
             raise InputError(
                 f"{out}: expected the probabilities of Keras to {TOLERANCE:g}, got a difference of"
                 f" {difference:.2g}; nothing written"
             )
     options = {"views": ["identity"], "exclusive": exclusive}
-    names = ("probability", "presence")
-    as_trained = dict(zip(names, predict_batch(models, frames, **options), strict=True))
-    trained = _difference(model.predict_on_batch(raw), as_trained)
+    as_trained = dict(zip(OUTPUTS, predict_batch(models, frames, **options), strict=True))
+    trained = _difference(in_float32, as_trained)
     return (
         f"{out}: {to}, mean of folds {', '.join(map(str, folds))}, without views; on"
         f" {len(frames)} test frames at most {difference:.2g} from Keras in float32, which is at"

@@ -46,6 +46,8 @@ _CODE = (
 def run(params: Params, paths: Paths, fold: int, *, restart: bool = False, wait: float = 0) -> str:
     """Write the fold's best model and its out-of-fold probability maps; return what was written.
 
+    With several GPUs each trains on a share of every batch; ``CUDA_VISIBLE_DEVICES`` chooses them.
+
     Parameters
     ----------
     restart : bool
@@ -150,6 +152,7 @@ def fit_fold(
             settings=_settings(params, spec),
             checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
             live=live,
+            devices=runtime.training_devices(),
         )
         model, progress = trainer.fit(
             lambda final_stride: _build_model(params, spec, final_stride, weights), _phases(params)
@@ -194,6 +197,7 @@ def fingerprint(params: Params, paths: Paths, fold: int) -> str:
         "fold": fold,
         "params": params.model_dump(include={"seed", "preprocess", "model", "train"}),
         "classes": load_spec(params.competition).model_dump(include={"classes", "exclusive"}),
+        "replicas": len(runtime.training_devices()),  # their sums are added in another order
         "precision": runtime.choose_precision(params.train.precision),
         "keras": f"{keras.__version__} on {keras.backend.backend()}",
     }

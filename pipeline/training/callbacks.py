@@ -57,14 +57,15 @@ class MaskMetrics(keras.callbacks.Callback):
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
         """Rename before an epoch is compared."""
-        _strip_output(logs)
+        strip_output(logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Rename before an epoch is logged."""
-        _strip_output(logs)
+        strip_output(logs)
 
 
-def _strip_output(logs: dict[str, float]) -> None:
+def strip_output(logs: dict[str, float]) -> None:
+    """Take the output's name out of the mask's metrics."""
     for name in [name for name in logs if "mask_" in name and not name.endswith("loss")]:
         logs[name.replace("mask_", "")] = logs.pop(name)
 

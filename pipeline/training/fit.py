@@ -33,11 +33,20 @@ from pipeline.training.callbacks import (
     mean_weights,
     pack_kept,
     score_of,
+    strip_output,
     unpack,
 )
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.phases import Phase, carry_over, freeze
+from pipeline.training.replicas import (
+    OfWholeBatch,
+    build_at_once,
+    count_replicas,
+    mirrored,
+    share_gradients,
+    synchronize_norms,
+)
 
 
 class Settings(NamedTuple):
@@ -90,6 +99,8 @@ class Trainer:
         Prepared; one is saved after each epoch.
     live : dvclive.Live
         Gets the metrics of every epoch, those before a kill included.
+    devices : sequence of str
+        Each trains on a share of every batch; see `pipeline.training.replicas`.
     """
 
     training: TrainingBatches
@@ -97,6 +108,7 @@ class Trainer:
     settings: Settings
     checkpoints: Checkpoints
     live: Live
+    devices: Sequence[str]
 
     def fit(
         self, build: Callable[[int], keras.Model], phases: Sequence[Phase]
@@ -130,18 +142,21 @@ class Trainer:
             print(f"going on after epoch {len(progress.history)}")
         for logs in progress.history:
             log_metrics(self.live, logs)
+        if len(self.devices) > 1:
+            self.training.make_in_turn(threads=2 * len(self.devices))
         model = None
-        for number, phase in list(enumerate(phases))[progress.phase :]:
-            previous, model = model, build(phase.final_stride)
-            if previous is not None:
-                carry_over(previous, model)
-                progress, state = Progress(phase=number, history=progress.history), {}
-            kept = kept_of(state)
-            freeze(model, phase.frozen)
-            self._compile(model, phase)
-            if not self._is_over(phase, progress):
-                self._fit_phase(model, phase, progress, state, kept)
-            self._settle(model, progress, kept)
+        with mirrored(self.devices):
+            for number, phase in list(enumerate(phases))[progress.phase :]:
+                previous, model = model, build(phase.final_stride)
+                if previous is not None:
+                    carry_over(previous, model)
+                    progress, state = Progress(phase=number, history=progress.history), {}
+                kept = kept_of(state)
+                freeze(model, phase.frozen)
+                self._compile(model, phase)
+                if not self._is_over(phase, progress):
+                    self._fit_phase(model, phase, progress, state, kept)
+                self._settle(model, progress, kept)
         self.checkpoints.finish(len(progress.history), pack_kept(kept), asdict(progress))
         return model, progress
 
@@ -186,8 +201,8 @@ class Trainer:
         """Leave the model with the best epoch's weights, or with the mean of several if better."""
         if len(kept) > 1:
             model.set_weights(mean_weights(kept))
-            callbacks = [MaskMetrics()]
-            logs = model.evaluate(self.validation, callbacks=callbacks, verbose=0, return_dict=True)
+            logs = model.evaluate(self.validation, verbose=0, return_dict=True)
+            strip_output(logs)
             print(
                 f"mean weights of the best {len(kept)} epochs: validation score"
                 f" {score_of(logs):.4f}, the best epoch's {progress.best:.4f}"
@@ -198,13 +213,14 @@ class Trainer:
         model.set_weights(kept[0])
 
     def _compile(self, model: keras.Model, phase: Phase) -> None:
-        steps, settings = len(self.training), self.settings
+        steps, settings, replicas = len(self.training), self.settings, len(self.devices)
         optimizer = make_optimizer(
             steps=phase.epochs * steps,
             warmup_steps=round(min(settings.warmup_epochs, phase.epochs / 2) * steps),
             learning_rate=phase.learning_rate,
             encoder_rate=settings.encoder_rate,
-            clip_norm=settings.clip_norm,
+            # The gradient's, of which each replica clips an equal part.
+            clip_norm=settings.clip_norm and settings.clip_norm / replicas,
             ema=settings.ema,
             weight_decay=settings.weight_decay,
         )
@@ -213,7 +229,11 @@ class Trainer:
             jit_compile=jit_compile(),
             **_objective(model, settings),
         )
-        optimizer.build(model.trainable_variables)
+        model.optimizer.build(model.trainable_variables)
+        if replicas > 1:
+            synchronize_norms(model)
+            share_gradients(model.optimizer)
+            build_at_once(model, self.validation[0])
 
 
 def _objective(model: keras.Model, settings: Settings) -> dict[str, object]:
@@ -222,11 +242,12 @@ def _objective(model: keras.Model, settings: Settings) -> dict[str, object]:
         metrics = [MeanIoU(count_classes(model)), PixelAccuracy()]
     else:
         metrics = [MeanDice(), DiceOnPositives(), EmptyShare(), ForegroundShare()]
+    of_batch = OfWholeBatch if count_replicas() > 1 else lambda loss: loss
     if not isinstance(model.output, dict):
-        return {"loss": settings.loss, "metrics": metrics}
+        return {"loss": of_batch(settings.loss), "metrics": metrics}
     presence = keras.losses.BinaryCrossentropy(from_logits=True)
     return {
-        "loss": {"mask": settings.loss, "presence": presence},
+        "loss": {"mask": of_batch(settings.loss), "presence": of_batch(presence)},
         "loss_weights": {"mask": 1.0, "presence": settings.presence_weight},
         "metrics": {"mask": metrics},
     }

@@ -66,6 +66,15 @@ def test_training_batches_scale_shrinks_frames_and_masks_alike():
     assert batches[0][0].shape == (2, 32, 32, 1)
 
 
+def test_training_batches_made_in_turn_are_the_same(arrays):
+    batches, in_turn = make_batches(arrays), make_batches(arrays)
+    in_turn.make_in_turn(threads=3)
+    assert in_turn.workers == 1  # else Keras makes several at a time
+    for epoch in (0, 1):
+        batches.epoch = in_turn.epoch = epoch
+        assert frames_of(in_turn) == frames_of(batches)
+
+
 # Several classes
 
 OVERLAPPING, EXCLUSIVE = Classes(2), Classes(3, exclusive=True)

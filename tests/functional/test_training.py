@@ -1,28 +1,47 @@
 """`pipeline train` with a network of one layer in place of VGG-16."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import filelock
 import keras
+import numpy as np
 import pytest
 
 from pipeline.paths import Paths
 from pipeline.stages import train
-from tests.functional.projects import change_params, run_cli, run_well
+from tests.functional.projects import REPOSITORY, change_params, run_cli, run_well
 
 PATHS = Paths(Path())
 
 
+# The command on two devices, for which the processor stands in.
+ON_TWO_DEVICES = """
+import sys
+from tests.training.mirrored import TWO, split_processor
+split_processor()
+from pipeline import cli, runtime
+from pipeline.stages import train
+from tests.functional.test_training import build_tiny
+runtime.training_devices = lambda: TWO
+train._build_model = build_tiny
+cli.main(sys.argv[1:])
+"""
+
+
+def build_tiny(params, spec, final_stride, weights):
+    frames = keras.Input((None, None, params.preprocess.channels))
+    classes = len(spec.classes)
+    layer = keras.layers.Conv2D(classes, 3, padding="same", dtype="float32", name="score")
+    logits = layer(frames)
+    return keras.Model(frames, logits, name=f"stride{final_stride}")
+
+
 @pytest.fixture(autouse=True)
 def tiny_network(project, monkeypatch):
-    def build(params, spec, final_stride, weights):
-        frames = keras.Input((None, None, params.preprocess.channels))
-        classes = len(spec.classes)
-        layer = keras.layers.Conv2D(classes, 3, padding="same", dtype="float32", name="score")
-        logits = layer(frames)
-        return keras.Model(frames, logits, name=f"stride{final_stride}")
-
-    monkeypatch.setattr(train, "_build_model", build)
+    monkeypatch.setattr(train, "_build_model", build_tiny)
 
 
 def model_bytes():
@@ -53,6 +72,22 @@ def test_train_again_does_not_train_but_writes_the_same():
     assert "going on after epoch 1" in run_well("train", "--fold", "0")
     assert model_bytes() == first
     assert PATHS.oof(0).is_file()
+
+
+def test_train_all_folds_on_two_devices_gives_the_networks_of_one(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    command = [sys.executable, "-c", ON_TWO_DEVICES, "train", "--fold", "all"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    mirrored = [keras.saving.load_model(PATHS.model(fold)).get_weights() for fold in (0, 1)]
+    assert json.loads((PATHS.checkpoints(0) / "fingerprint").read_text())["replicas"] == 2
+    # Sums in another order are other bits, so one device does not go on with what two have begun.
+    assert "set aside: .train/fold0.aside" in run_well("train", "--fold", "all")
+    for fold in (0, 1):
+        for array, other in zip(
+            keras.saving.load_model(PATHS.model(fold)).get_weights(), mirrored[fold], strict=True
+        ):
+            np.testing.assert_allclose(other, array, rtol=1e-4, atol=1e-6)
 
 
 def test_train_restart_trains_anew():

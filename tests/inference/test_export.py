@@ -8,7 +8,8 @@ from pipeline.errors import InputError
 from pipeline.inference import export
 from pipeline.inference.export import (
     as_float32,
-    merge_models,
+    make_members,
+    mean_of,
     open_onnx,
     open_saved_model,
     write_onnx,
@@ -45,9 +46,9 @@ def assert_same(outputs, models, frames=FRAMES, atol=1e-5):
 
 @pytest.mark.parametrize("presence_head", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
-def test_merge_models_is_the_mean_of_predict_batch(presence_head, count):
+def test_mean_of_members_is_the_mean_of_predict_batch(presence_head, count):
     models = [build(seed, presence_head=presence_head) for seed in range(count)]
-    merged = merge_models(models, height=32, width=64)
+    merged = mean_of(make_members(models, height=32, width=64))
     assert merged.input_shape == (None, 32, 64, 1)
     assert_same(merged.predict_on_batch(FRAMES.astype(np.float32)), models)
 
@@ -68,16 +69,22 @@ def test_as_float32_has_the_weights_and_rounds_no_layer():
 def test_write_saved_model_runs_any_batch_as_keras_does(tmp_path):
     models = [build(seed, precision="mixed_bfloat16", presence_head=True) for seed in (1, 2)]
     exact = [as_float32(model, name="exact") for model in models]
-    write_saved_model(merge_models(models, height=32, width=64), tmp_path / "served")
+    members, done = make_members(models, height=32, width=64), []
+    write_saved_model(members, tmp_path / "served", advance=done.append)
+    assert sum(done) == 2
     run = open_saved_model(tmp_path / "served")
     for count in (1, 3):
         assert_same(run(FRAMES[:count].astype(np.float32)), exact, FRAMES[:count])
 
 
 @pytest.mark.skipif(not HAS_ONNX, reason="the extra [onnx] is not installed")
-def test_write_onnx_runs_any_batch_as_keras_does(tmp_path):
-    models = [build(seed, presence_head=True) for seed in (1, 2)]
-    write_onnx(merge_models(models, height=32, width=64), tmp_path / "ensemble.onnx")
+@pytest.mark.parametrize("seeds", [[1], [1, 2, 3]])
+def test_write_onnx_runs_any_batch_as_keras_does(seeds, tmp_path):
+    models, done = [build(seed, presence_head=True) for seed in seeds], []
+    members = make_members(models, height=32, width=64)
+    write_onnx(members, tmp_path / "ensemble.onnx", advance=done.append)
+    assert list(tmp_path.iterdir()) == [tmp_path / "ensemble.onnx"]
+    assert sum(done) == len(seeds)
     run = open_onnx(tmp_path / "ensemble.onnx")
     for count in (1, 3):
         assert_same(run(FRAMES[:count].astype(np.float32)), models, FRAMES[:count])
@@ -89,12 +96,22 @@ def test_write_onnx_of_the_extended_fcn_is_what_keras_computes(tmp_path):
     models = [build_fcn(width=2, refine=True, batch_norm=True, presence_head=True, prior=0.5)]
     kernel = models[0].get_layer("score_pool1").kernel  # skips start at zero
     kernel.assign(np.random.default_rng(0).normal(0, 0.02, kernel.shape))
-    write_onnx(merge_models(models, height=32, width=64), tmp_path / "fcn.onnx")
+    members = make_members(models, height=32, width=64)
+    write_onnx(members, tmp_path / "fcn.onnx", advance=[].append)
     assert_same(open_onnx(tmp_path / "fcn.onnx")(FRAMES.astype(np.float32)), models, atol=1e-3)
 
 
 def test_write_onnx_without_the_extra_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_ONNX_PACKAGES", ("no_such_package",))
     with pytest.raises(InputError, match=r"^onnx: no_such_package is not installed; run: pip ins"):
-        write_onnx(merge_models([build(1)], height=32, width=64), tmp_path / "ensemble.onnx")
+        write_onnx(make_members([build(1)], height=32, width=64), tmp_path / "a", advance=print)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="the extra [onnx] is not installed")
+def test_write_onnx_more_than_a_file_holds_is_refused_at_once(tmp_path, monkeypatch):
+    members = make_members([build(1), build(2)], height=32, width=64)
+    monkeypatch.setattr(export, "_ONNX_LIMIT", 8 * members[0].count_params() - 1)
+    with pytest.raises(InputError, match=r"expected networks of at most .* GB.*export fewer folds"):
+        write_onnx(members, tmp_path / "a", advance=print)
     assert list(tmp_path.iterdir()) == []

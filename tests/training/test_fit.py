@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -66,6 +67,31 @@ def test_fit_interrupted_after_an_epoch_ends_with_the_same_bits(
     monkeypatch.undo()
     assert len(saved) == epoch
     assert_same_training(train(tmp_path), undisturbed)
+
+
+def build_in_float16(final_stride):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = build(final_stride)
+    logits = keras.layers.Activation("linear", dtype="float32")(model.output)
+    return keras.Model(model.input, logits)
+
+
+def test_fit_in_float16_interrupted_ends_with_the_same_bits(tmp_path, monkeypatch):
+    # The scale of the loss is a variable of its optimizer.
+    options = {"network": build_in_float16, "phases": [Phase(2, 2, 1e-2)]}
+    whole = train(tmp_path / "whole", **options)
+    begin = Watch.on_epoch_begin
+
+    def stop_at_second_epoch(callback, epoch, logs=None):
+        if epoch == 1:
+            raise KilledError
+        begin(callback, epoch, logs)
+
+    monkeypatch.setattr(Watch, "on_epoch_begin", stop_at_second_epoch)
+    with pytest.raises(KilledError):
+        train(tmp_path / "stopped", **options)
+    monkeypatch.undo()
+    assert_same_training(train(tmp_path / "stopped", **options), whole)
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
@@ -164,6 +190,14 @@ def test_fit_with_a_presence_head_logs_and_compares_the_mask(tmp_path):
     metrics = tmp_path / "live" / "plots" / "metrics"
     for name in ("train/dice", "train/presence_loss", "val/presence_loss", "val/mask_loss"):
         assert len((metrics / f"{name}.tsv").read_text().splitlines()) == 4
+
+
+def test_fit_with_a_presence_head_takes_the_mean_of_the_best_epochs(tmp_path, capsys):
+    _, score, log = train_with_presence(tmp_path, phases=[Phase(2, 3, 0.3)], average_best=2)
+    best = max(float(value) for value in log[1:])
+    said = capsys.readouterr().out
+    mean = float(re.search(r"mean weights of the best 2 epochs: validation score (\S+),", said)[1])
+    assert score == pytest.approx(max(best, mean), abs=1e-4)
 
 
 def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):

@@ -42,7 +42,17 @@ def build_with_presence(final_stride):
     return keras.Model(mask.input, {"mask": mask.output, "presence": presence})
 
 
-def train(folder, *, phases=PHASES, fingerprint="same", network=build, presence=False, **changes):
+def train(
+    folder,
+    *,
+    phases=PHASES,
+    fingerprint="same",
+    network=build,
+    presence=False,
+    devices=("cpu:0",),
+    batch_size=2,
+    **changes,
+):
     """Train from the newest checkpoint in `folder`; return the weights, the score and the log."""
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
@@ -59,16 +69,17 @@ def train(folder, *, phases=PHASES, fingerprint="same", network=build, presence=
                 images,
                 masks,
                 rows[:8],
-                batch_size=2,
+                batch_size=batch_size,
                 augmentation="light",
                 seed=3,
                 fold=0,
                 presence=presence,
             ),
-            ValidationBatches(images, masks, rows[8:], batch_size=2, presence=presence),
+            ValidationBatches(images, masks, rows[8:], batch_size=batch_size, presence=presence),
             settings=Settings(**options),
             checkpoints=checkpoints,
             live=live,
+            devices=devices,
         )
         model, progress = trainer.fit(network, phases)
     log = (folder / "live" / "plots" / "metrics" / "val" / "dice.tsv").read_text()
