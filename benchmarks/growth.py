@@ -14,14 +14,14 @@ JPEG and PNG of every frame. The share says how much of the stage's time that ta
 share are of a processor's seconds, which a busy machine hardly changes; those by the clock stand
 beside.
 
-    python -m benchmarks.growth [--full] [--counts 500 5500] [--keep FOLDER]
+    python -m benchmarks.growth [--full] [--counts 500 5500] [--stages preprocess tune]
 """
 
 import argparse
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import cv2
@@ -36,7 +36,6 @@ from benchmarks.synthetic import (
     write_raw,
     write_training_log,
 )
-from pipeline.dataset.predictions import open_predictions
 from pipeline.dataset.store import open_store
 from pipeline.masks import rle
 from pipeline.params import Params
@@ -56,12 +55,13 @@ STAGES = {
 TRIED = 2000  # frames on which a limit is timed
 
 
-def measure(root: Path, count: int, stages: Iterable[str]) -> tuple[dict[str, Measured], dict]:
+def measure(root: Path, count: int, stages: Collection[str]) -> tuple[dict[str, Measured], dict]:
     """Run the stages of a new project of `count` frames; return them and the limits' seconds."""
     paths = Paths(root)
     params = write_params(paths, height=SHAPE[0], width=SHAPE[1])
     write_raw(root / params.data_dir, count, SHAPE)
-    save_networks(paths, params)
+    if "predict" in stages:
+        save_networks(paths, params)
     write_training_log(paths, params)
     measured = {}
     for name in stages:
@@ -69,39 +69,38 @@ def measure(root: Path, count: int, stages: Iterable[str]) -> tuple[dict[str, Me
             write_out_of_fold(paths, params)
         measured[name] = run_pipeline(root, *STAGES[name])
         print(f"{name} of {count}: {measured[name].seconds:.1f} s", flush=True)
-    return measured, time_limits(paths, params, count)
+    return measured, time_limits(paths, params, count, stages)
 
 
-def time_limits(paths: Paths, params: Params, count: int) -> dict[str, float]:
+def time_limits(
+    paths: Paths, params: Params, count: int, stages: Collection[str]
+) -> dict[str, float]:
     """Return the seconds that the innermost work of each stage would take alone."""
     raw = paths.root / params.data_dir
-    training = sorted((raw / "train").glob("*.tif"))[: 2 * TRIED]
-    test = sorted((raw / "test").glob("*.tif"))[:TRIED]
     store = open_store(paths.train_store, **params.preprocess.size)
-    maps = open_predictions(
-        paths.test_predictions,
-        count=count,
-        shape=(1, *SHAPE),
-        command="pipeline predict",
-    )[:TRIED]["prob_map"][:, 0]
-    masks = store.masks[:TRIED] > 0
+    limits = {}
+    if {"preprocess", "audit"} & set(stages):
+        training = sorted((raw / "train").glob("*.tif"))[: 2 * TRIED]
+        test = sorted((raw / "test").glob("*.tif"))[:TRIED]
+        # A training frame is two files, one of them its mask.
+        decoding = 2 * per_item(lambda path: cv2.imread(str(path), -1), training)
+        decoding += per_item(lambda path: cv2.imread(str(path), -1), test)
+        limits |= {"preprocess": decoding, "audit": decoding}
+    if {"tune", "report"} & set(stages):
+        maps = np.lib.format.open_memmap(paths.oof(0), mode="r")["prob_map"][:TRIED, 0]
 
-    def encode(row: int) -> None:
-        encode_image(store.images[row])
-        encode_map(maps[row])
+        def encode(row: int) -> None:
+            encode_image(store.images[row])
+            encode_map(maps[row])
 
-    # A training frame is two files, one of them its mask.
-    decoding = 2 * per_item(lambda path: cv2.imread(str(path), -1), training)
-    decoding += per_item(lambda path: cv2.imread(str(path), -1), test)
-    limits = {
-        "preprocess": decoding,
-        "audit": decoding,
-        "predict": seconds_of_networks(paths, params, store.images) / params.predict.batch_size,
-        "tune": per_item(lambda one: max_tree(one, connectivity=2), maps),
-        "submit": per_item(rle.encode, masks),
-        "report": 2 * per_item(encode, range(len(maps))),
-    }
-    return {name: seconds * count for name, seconds in limits.items()}
+        limits["tune"] = per_item(lambda one: max_tree(one, connectivity=2), maps)
+        limits["report"] = 2 * per_item(encode, range(len(maps)))
+    if "predict" in stages:
+        of_batch = seconds_of_networks(paths, params, store.images)
+        limits["predict"] = of_batch / params.predict.batch_size
+    if "submit" in stages:
+        limits["submit"] = per_item(rle.encode, store.masks[:TRIED] > 0)
+    return {name: seconds * count for name, seconds in limits.items() if name in stages}
 
 
 def per_item(function: Callable, items: Iterable) -> float:

@@ -7,7 +7,7 @@ by bit with batches of `predict.batch_size`: where results hang on the batch's s
 chosen by the memory at hand would give another submission on another machine. Times are a
 processor's, all cores added, which a busy machine hardly changes.
 
-    python -m benchmarks.predict [--size 96x128] [--batches 2] [--rounds 5]
+    python -m benchmarks.predict [--size 96x128] [--batch 32] [--batches 2] [--rounds 5]
 """
 
 import argparse
@@ -58,7 +58,8 @@ def main() -> None:
     """Time everything in turns and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", choices=list(SIZES), default="96x128")
-    parser.add_argument("--batches", type=int, default=2, help="frames, in full batches")
+    parser.add_argument("--batch", type=int, help="frames; 32 or 4 by default")
+    parser.add_argument("--batches", type=int, default=2, help="how many are predicted")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     from pipeline import runtime
@@ -70,7 +71,7 @@ def main() -> None:
 
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(runtime.choose_precision("auto"))
-    model, batch = build_fcn(), SIZES[options.size]
+    model, batch = build_fcn(), options.batch or SIZES[options.size]
     count = options.batches * batch
     model.jit_compile = runtime.jit_compile()
     height, width = map(int, options.size.split("x"))

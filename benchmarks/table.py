@@ -7,7 +7,7 @@ of cut-offs. Each benchmark measures both sides in turns, so the ratios hold whe
 slower for a while.
 
     pip install -e .[bench]
-    python benchmarks/table.py [--full]
+    python benchmarks/table.py [--full] [--only preprocess rle]
 """
 
 import argparse
@@ -144,9 +144,13 @@ def main() -> None:
     """Run all and print the table, then the ratios as ``name: value``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="at the sizes of each by itself")
+    names = [benchmark.script.removesuffix(".py") for benchmark in BENCHMARKS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
     options = parser.parse_args()
     lines, ratios = [], {}
     for benchmark in BENCHMARKS:
+        if benchmark.script.removesuffix(".py") not in options.only:
+            continue
         print(f"{benchmark.script} ...", file=sys.stderr, flush=True)
         figures = read_figures(benchmark.script, () if options.full else benchmark.short)
         for row in benchmark.rows:

@@ -1,6 +1,7 @@
 """Artefacts that travel by an S3 store, here a server on this machine."""
 
 import json
+import tarfile
 from importlib.util import find_spec
 
 import pytest
@@ -78,6 +79,22 @@ def test_dvc_pull_of_the_store_is_enough_to_train(pushed, tmp_path):
     change_params({"train": {"epochs": 2}}, there / "params.yaml")
     assert stages_that_run(run(there, "dvc repro --single-item train@0")) == ["train@0"]
     assert (there / "models" / "folds" / "fold0.keras").is_file()
+
+
+def test_raw_files_travel_as_one_archive(pushed, reproduced, tmp_path):
+    here, there = clone(pushed, tmp_path / "here"), clone(pushed, tmp_path / "there")
+    source, _ = reproduced
+    with tarfile.open(here / "data" / "sample.tar", "w") as archive:
+        archive.add(source / "data" / "raw" / "sample", arcname="sample")
+    run(here, "dvc add --quiet data/sample.tar")
+    run(here, "dvc push --quiet data/sample.tar", **KEYS)
+    run(here, "git add data/sample.tar.dvc data/.gitignore")
+    run(here, "git commit -q -m raw")
+    run(there, "git pull -q ../here")
+    run(there, "dvc pull --quiet data/sample.tar", **KEYS)
+    with tarfile.open(there / "data" / "sample.tar") as archive:
+        archive.extractall(there / "data" / "raw", filter="data")
+    assert json.loads(run(there, "dvc status --json data/dvc.yaml:sample")) == {}
 
 
 def test_dvc_push_again_sends_nothing(pushed, reproduced):
