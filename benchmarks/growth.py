@@ -14,7 +14,7 @@ JPEG and PNG of every frame. The share says how much of the stage's time that ta
 share are of a processor's seconds, which a busy machine hardly changes; those by the clock stand
 beside.
 
-    python -m benchmarks.growth [--full] [--counts 500 5500] [--stages preprocess tune]
+    python benchmarks/growth.py [--full] [--counts 500 5500] [--stages preprocess tune]
 """
 
 import argparse
@@ -26,16 +26,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from measure import Measured, run_pipeline
 from skimage.morphology import max_tree
-
-from benchmarks.measure import Measured, run_pipeline
-from benchmarks.synthetic import (
+from synthetic import (
     save_networks,
     write_out_of_fold,
     write_params,
     write_raw,
     write_training_log,
 )
+
 from pipeline.dataset.store import open_store
 from pipeline.masks import rle
 from pipeline.params import Params

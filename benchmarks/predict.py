@@ -7,7 +7,7 @@ by bit with batches of `predict.batch_size`: where results hang on the batch's s
 chosen by the memory at hand would give another submission on another machine. Times are a
 processor's, all cores added, which a busy machine hardly changes.
 
-    python -m benchmarks.predict [--size 96x128] [--batch 32] [--batches 2] [--rounds 5]
+    python benchmarks/predict.py [--size 96x128] [--batch 32] [--batches 2] [--rounds 5]
 """
 
 import argparse

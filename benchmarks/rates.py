@@ -3,7 +3,7 @@
 420x580 raw, 416x576 at network size: a processor's milliseconds per frame, by one core and in one
 thread, with the bytes that are kept. docs/scale.md reckons with these figures.
 
-    python -m benchmarks.rates [--frames 60]
+    python benchmarks/rates.py [--frames 60]
 """
 
 import argparse
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from preprocess import write_frames
+from report import draw_map
 
-from benchmarks.preprocess import write_frames
-from benchmarks.report import draw_map
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.batches import TrainingBatches
 from pipeline.dataset.decision import by_cutoffs

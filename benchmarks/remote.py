@@ -7,7 +7,7 @@ the time of a processor, which a busy machine hardly changes; a server farther a
 other.
 
     pip install -e .[dev]
-    python -m benchmarks.remote [--files 11000]
+    python benchmarks/remote.py [--files 11000]
 """
 
 import argparse
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from synthetic import draw_frames
 
-from benchmarks.synthetic import draw_frames
 from tests.functional.s3 import BUCKET, KEYS, serve_bucket
 
 SHAPE = 64, 96

@@ -6,7 +6,7 @@ come from the project's own stages and are not timed. How long a browser takes t
 measured by tests/report/test_browser.py on a small page, and here on the large one, where Chromium
 and its driver are installed.
 
-    python -m benchmarks.report [--frames 5635] [--test-frames 5508]    (600 or more)
+    python benchmarks/report.py [--frames 5635] [--test-frames 5508]    (600 or more)
 """
 
 import argparse

@@ -6,7 +6,7 @@ moment on at which the output is begun, the median of its last tenth of the time
 that of its first. The result: every id has its row, in order, and the masks of a sample are those
 that the networks give when they are asked for these frames alone.
 
-    python -m benchmarks.soak [--count 55000]
+    python benchmarks/soak.py [--count 55000]
 """
 
 import argparse
@@ -19,9 +19,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+from measure import Measured, run_pipeline
+from synthetic import draw_frames, save_networks, write_params
 
-from benchmarks.measure import Measured, run_pipeline
-from benchmarks.synthetic import draw_frames, save_networks, write_params
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.decision import by_cutoffs
 from pipeline.dataset.predictions import pack_predictions
