@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from synthetic import draw_frames
 
+sys.path.append(str(Path(__file__).parents[1]))
 from tests.functional.s3 import BUCKET, KEYS, serve_bucket
 
 SHAPE = 64, 96

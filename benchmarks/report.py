@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +32,8 @@ from pipeline.masks import rle
 from pipeline.params import load_params
 from pipeline.paths import Paths
 from pipeline.stages import report, submit, tune
+
+sys.path.append(str(Path(__file__).parents[1]))
 from tests.report.browser import find_browser, open_browser
 
 ROOT = Path(__file__).parents[1]
