@@ -87,7 +87,8 @@ def time_limits(
         decoding += per_item(lambda path: cv2.imread(str(path), -1), test)
         limits |= {"preprocess": decoding, "audit": decoding}
     if {"tune", "report"} & set(stages):
-        maps = np.lib.format.open_memmap(paths.oof(0), mode="r")["prob_map"][:TRIED, 0]
+        predictions = np.lib.format.open_memmap(paths.oof(0), mode="r")[:TRIED]
+        maps = np.array(predictions["prob_map"][:, 0])  # max_tree takes none that is read-only
 
         def encode(row: int) -> None:
             encode_image(store.images[row])

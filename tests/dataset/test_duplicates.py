@@ -81,6 +81,14 @@ def test_describe_frames_product_is_a_correlation(channels):
     np.testing.assert_allclose(descriptors @ descriptors.T, np.corrcoef(descriptors), atol=1e-5)
 
 
+def test_describe_frames_of_several_sets_follow_each_other(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 96, 1), dtype=np.uint8)
+    observed = describe_frames(images[:2], images[2:], folder=tmp_path)
+    assert isinstance(observed, np.memmap)
+    np.testing.assert_array_equal(observed, describe_frames(images))
+    assert list(tmp_path.iterdir()) == []
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=8),
     st.lists(st.sampled_from("abcdef"), min_size=10, max_size=10),

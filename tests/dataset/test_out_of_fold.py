@@ -51,3 +51,17 @@ def test_tabulate_frames_without_holes_is_the_same_for_rules_that_fill_none():
     np.testing.assert_array_equal(without.pieces, with_holes.pieces)
     np.testing.assert_array_equal(without.filled, without.pieces)
     assert not np.array_equal(with_holes.filled, with_holes.pieces)
+
+
+def test_tabulate_frames_pieces_lie_in_a_file_without_a_name(tmp_path):
+    frames = tabulate_frames(predictions(4), 4, folder=tmp_path)
+    assert isinstance(frames.pieces, np.memmap)
+    assert set(frames.pieces["image"]) == {0, 1, 2, 3}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tabulate_frames_without_pieces_has_an_empty_table():
+    black = (one._replace(prob_map=np.zeros_like(one.prob_map)) for one in predictions(3))
+    frames = tabulate_frames(black, 3)
+    assert len(frames.pieces) == len(frames.filled) == 0
+    assert len(frames.true_areas) == 3

@@ -385,6 +385,17 @@ def test_encode_rows_of_objects_of_classes_are_split_apart():
     ]
 
 
+def test_check_submission_of_objects_rows_may_be_apart(path):
+    write(path, "img,pixels\n1,1 1\n2,-1\n1,5 1\n")
+    assert check_submission(path, OBJECTS, ids=["1", "2"], shapes=[(3, 5), (3, 5)]) == (3, 2)
+
+
+def test_check_submission_valid_file_is_not_read_as_a_whole(path, monkeypatch):
+    write(path, "img,pixels\n1,1 15\n2,\n10,15 1\n")
+    monkeypatch.setattr("pipeline.kaggle.submission.read_table", None)
+    assert check_submission(path, NERVE, ids=IDS, shapes=np.array(SHAPES)) == (3, 2)
+
+
 def test_check_submission_of_objects_counts_rows(path):
     write_submission(path, [("1", one(MASK)), ("2", one(EMPTY))], OBJECTS)
     assert path.read_text() == "img,pixels\n1,3 5\n1,15 1\n2,-1\n"

@@ -80,6 +80,15 @@ def test_bootstrap_interval_draws_subjects_not_frames():
     assert 0.35 < low < 0.45 < 0.55 < high < 0.65
 
 
+def test_bootstrap_interval_drawn_in_parts_is_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    values, subjects = generator.random(60), generator.integers(0, 9, 60)
+    at_once = bootstrap_interval(values, subjects, seed=0)
+    # 9 subjects: parts of 333 draws, and a last one of 10.
+    monkeypatch.setattr("pipeline.masks.evaluation._DRAWN_AT_ONCE", 3000)
+    np.testing.assert_allclose(bootstrap_interval(values, subjects, seed=0), at_once, rtol=1e-12)
+
+
 def test_bootstrap_interval_same_seed_is_the_same():
     values, subjects = np.linspace(0, 1, 30), np.arange(30) % 7
     first, again, other = (bootstrap_interval(values, subjects, seed=s) for s in (1, 1, 2))

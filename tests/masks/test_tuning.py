@@ -190,3 +190,26 @@ def test_search_pieces_without_a_rule_scores_every_threshold():
     # From 8 on: 1 and 0 up to 200, 0 and 0 up to 250, then 0 and 1.
     expected = np.repeat([0.5, 0.0, 0.5], [193, 50, 5])
     np.testing.assert_array_equal(search.scores[0, :, 0, 0], expected)
+
+
+@given(images, cutoffs_of_any_kind)
+def test_evaluate_cutoffs_frames_that_are_not_shown_are_empty(images, cutoffs):
+    frames = table(images)
+    shown = np.arange(len(images)) % 2 == 0
+    observed = evaluate_cutoffs(frames._replace(shown=shown), cutoffs)
+    for values, of_all in zip(observed, evaluate_cutoffs(frames, cutoffs), strict=True):
+        np.testing.assert_array_equal(values, of_all * shown)
+
+
+def test_search_pieces_part_by_part_is_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    several = [
+        (generator.choice(LEVELS, SHAPE).astype(np.uint8), generator.random(SHAPE) < 0.5, 0.5)
+        for _ in range(4)
+    ]
+    frames, weights = table(several), equal_weights(several)
+    expected = search_pieces(frames, weights, RULES)
+    monkeypatch.setattr("pipeline.masks.search._ROWS_AT_ONCE", 3)
+    observed = search_pieces(frames, weights, RULES)
+    np.testing.assert_array_equal(observed.scores, expected.scores)
+    np.testing.assert_array_equal(observed.min_areas, expected.min_areas)
