@@ -3,8 +3,8 @@
 Frames with their mirror images go through the network as one batch, and as two batches one after
 the other, of the same number of frames in all: once at the same number of frames per call, that is
 the same memory, and once at twice as many. Then batches of several sizes. Every way is compared bit
-by bit with batches of `predict.batch_size`: where results hang on the batch's size, one that is
-chosen by the memory at hand would give another submission on another machine. Times are a
+by bit with full batches: where results hang on the batch's size, one that is chosen by the memory
+at hand would give another submission on another machine. Times are a
 processor's, all cores added, which a busy machine hardly changes.
 
     python benchmarks/predict.py [--size 96x128] [--batch 32] [--batches 2] [--rounds 5]
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import expit
 
 SIZES = {"96x128": 32, "416x576": 4}  # frames of a batch
 BATCHES = (1, 4, 8, 16, 32, 64)
@@ -93,12 +94,12 @@ def main() -> None:
     for name, seconds in median.items():
         views = 1 if name.startswith("batch") else 2
         reference = results["in turns"] if views == 2 else results[f"batch {batch}"]
-        differ = np.count_nonzero(results[name] != reference) / reference.size
+        differ = np.count_nonzero(results[name] != reference)
         # What is stored has 256 levels.
-        stored, expected = (np.rint(255 / (1 + np.exp(-x))) for x in (results[name], reference))
+        stored, expected = (np.rint(255 * expit(x)) for x in (results[name], reference))
         print(
             f"{name:28} {views * count / seconds:7.1f} images/s of a core,"
-            f" {differ:.1%} of logits differ,"
+            f" {differ} of {reference.size} logits differ,"
             f" stored maps by at most {np.abs(stored - expected).max():.0f} of 255"
         )
     for name in ("same", "twice"):
