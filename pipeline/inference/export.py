@@ -2,9 +2,11 @@
 
 import importlib
 import logging
+import multiprocessing
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from pipeline.errors import InputError
+from pipeline.runtime import start_keras
 
 Format = Literal["saved_model", "onnx"]
 OUTPUTS = ("probability", "presence")
@@ -92,7 +95,8 @@ def write_onnx(
 ) -> None:
     """Write the mean of the members as an ONNX file, and call `advance` after each.
 
-    Each member is converted alone: a converter's memory grows much faster than the network.
+    Each member is converted alone, in a process of its own: the converter takes gigabytes, and
+    gives nothing back before its process ends.
 
     Raises
     ------
@@ -115,16 +119,24 @@ def write_onnx(
     import onnx
 
     converted = []
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    spawned = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent) as folder,
+        ProcessPoolExecutor(1, mp_context=spawned, max_tasks_per_child=1) as pool,
+    ):
         for number, member in enumerate(members):
-            file = Path(folder) / f"{number}.onnx"
-            _convert(member, file)
+            network, file = (Path(folder) / f"{number}.{end}" for end in ("keras", "onnx"))
+            member.save(network)
+            pool.submit(_convert, network, file).result()
             converted.append(onnx.load(file))
             advance(1)
     onnx.save(_join(converted), path)
 
 
-def _convert(member: keras.Model, path: Path) -> None:
+def _convert(network: Path, path: Path) -> None:
+    """Convert a saved network."""
+    start_keras()
+    member = keras.saving.load_model(network, compile=False)
     # tf2onnx logs the traceback of an optimisation that it then leaves out.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     signature = [keras.InputSpec(dtype="float32", shape=member.input_shape, name="frames")]
