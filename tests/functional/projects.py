@@ -85,7 +85,7 @@ def write_out_of_fold_maps():
     for fold in params.folds.indices:
         paths.oof(fold).parent.mkdir(parents=True, exist_ok=True)
         predictions = np.ones(np.count_nonzero(folds == fold), prediction_type(*shape))
-        predictions["prob_map"] = 7
+        predictions["prob_map"] = 70
         np.save(paths.oof(fold), predictions)
 
 

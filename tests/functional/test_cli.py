@@ -393,7 +393,7 @@ def test_weights_none_starts_at_random(project):
 
 
 def test_tune_flat_maps_is_best_left_empty(project):
-    # The maps are 7 everywhere: above that threshold all is empty, right for 3 of 6 frames; up to
+    # The maps are 70 everywhere: above that threshold all is empty, right for 3 of 6 frames; up to
     # it all 2000 pixels are foreground, 2 * 80 / (80 + 2000) = .077 for 3 frames and 0 for 3.
     output = run_well("tune")
     assert output.startswith(
@@ -402,7 +402,7 @@ def test_tune_flat_maps_is_best_left_empty(project):
     assert "all-empty 0.5000, perfect presence 0.5385\n" in output
     scores = json.loads(PATHS.metrics.read_text())
     assert (scores["oof_score"], scores["all_empty_score"], scores["images"]) == (0.5, 0.5, 6)
-    assert len(pd.read_csv(PATHS.threshold_curve)) == 255
+    assert len(pd.read_csv(PATHS.threshold_curve)) == 248
     assert (scores["sensitivity"], scores["specificity"]) == (0, 1)
     frames = pd.read_csv(PATHS.frame_scores)
     assert frames["dice"].tolist() == [0, 0, 0, 1, 1, 1]  # worst first

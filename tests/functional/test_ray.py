@@ -167,7 +167,7 @@ def test_train_on_ray_more_than_a_node_has_is_one_line(start, project):
 
 
 def test_train_on_ray_stopped_by_ctrl_c_goes_on_later(start, project, train_here):
-    change_params({"train": {"epochs": 6}})
+    change_params({"train": {"epochs": 20}})
     process = start("train", "--fold", "0")
     wait_for_epoch(2, 0, process)
     worker = worker_of(0)
@@ -196,7 +196,7 @@ def test_compare_on_ray_writes_the_curves_of_a_local_run(start, project, train_h
         shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
     run_well("compare", plan)
     here = pd.read_csv("plan.csv", usecols=columns).sort_values(["experiment", "epoch"])
-    assert here.to_csv() == curves.to_csv()
+    assert here.to_csv(index=False) == curves.to_csv(index=False)
 
 
 def test_train_on_ray_fold_of_a_killed_node_ends_with_the_weights_of_an_undisturbed_run(
