@@ -1,7 +1,11 @@
+import signal
 import sys
 
 import pytest
 from hypothesis import settings
+
+# A shell without job control has its background processes, and theirs, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine may take long over an example that is otherwise quick.
 settings.register_profile("no_deadline", deadline=None)
