@@ -94,14 +94,14 @@ def _tune_presence(
     own = weights > 0
     overlaps, areas = (values[own] for values in evaluate_cutoffs(frames, always))
     empty_first = _score_emptied(overlaps, frames.true_areas[own], areas, weights[own], metric)
-    best, found = EQUAL, always
+    best, found = 0.0, always
     for weight in PRESENCE_WEIGHTS:
         values = presence_score(frames.presence, frames.confidence, weight)[own]
         order = np.argsort(values, kind="stable")
         values, totals = values[order], empty_first(order)
         totals[:-1][values[1:] == values[:-1]] = -np.inf
         dropped = int((totals >= totals.max() - EQUAL).argmax()) + 1
-        if totals[dropped - 1] > best:
+        if totals[dropped - 1] > best + EQUAL:  # rounding must not choose a weight
             best = totals[dropped - 1]
             beyond = values[dropped] if dropped < len(values) else 1.0 + 1e-6
             found = always._replace(
