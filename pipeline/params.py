@@ -187,11 +187,12 @@ class Params(Section):
             return value
         if value.earlier_stages and model.architecture != "fcn":
             raise ValueError(f"earlier_stages: expected [] for architecture {model.architecture}")
-        if value.encoder_rate < 1 and model.encoder not in ("vgg16", "vgg19"):
+        has_vgg_blocks = model.encoder in ("vgg16", "vgg19")
+        if value.encoder_rate < 1 and not has_vgg_blocks:
             raise ValueError(
                 f"encoder_rate: expected 1.0 for encoder {model.encoder}, got {value.encoder_rate}"
             )
-        if value.frozen and model.encoder not in ("vgg16", "vgg19"):
+        if value.frozen and not has_vgg_blocks:
             raise ValueError(f"frozen: expected [] for encoder {model.encoder}")
         if value.frozen and model.encoder_weights == "none":
             raise ValueError("frozen: expected [] for encoder_weights none")

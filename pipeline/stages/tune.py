@@ -54,11 +54,11 @@ def run(params: Params, paths: Paths) -> str:
         for number, name in enumerate(spec.classes)
     }
     table = pd.concat([_tabulate(masks[name], folds, name, tuned[name]) for name in spec.classes])
+    cutoffs = {
+        fold: {name: one.nested.by_fold[fold] for name, one in tuned.items()}
+        for fold in params.folds.indices
+    }
     if spec.instances:
-        cutoffs = {
-            fold: {name: one.nested.by_fold[fold] for name, one in tuned.items()}
-            for fold in params.folds.indices
-        }
         of_objects, of_empty = score_objects(paths, spec, masks, cutoffs, predictions)
         table["objects"] = of_objects.ravel()
         for one, empty in zip(tuned.values(), of_empty.mean(axis=1), strict=True):
@@ -71,7 +71,7 @@ def run(params: Params, paths: Paths) -> str:
     scores["folds"] = {
         str(fold): {
             "nested_score": mean_score(part, metric),
-            "cutoffs": {name: one.nested.by_fold[fold]._asdict() for name, one in tuned.items()},
+            "cutoffs": {name: of_class._asdict() for name, of_class in cutoffs[fold].items()},
         }
         for fold, part in table.groupby("fold")
     }
