@@ -25,7 +25,7 @@ def change_predictions(path, **fields):
 
 @pytest.fixture
 def runs(finished, tmp_path, monkeypatch):
-    """Return two copies of the finished project: maps of 7 and 255, and of 27 and 55."""
+    """Return two copies of the finished project: maps of 70 and 255, and of 27 and 55."""
     monkeypatch.chdir(tmp_path)
     for name in ("first", "second"):
         shutil.copytree(finished, name)
@@ -42,7 +42,7 @@ def test_ensemble_is_the_weighted_mean(runs):
     )
     for fold in (0, 1):
         predictions = np.load(OUT.oof(fold))
-        assert (predictions["prob_map"] == 12).all()  # (3 * 7 + 27) / 4
+        assert (predictions["prob_map"] == 59).all()  # (3 * 70 + 27) / 4
         np.testing.assert_allclose(predictions["presence"], 0.8)  # (3 * 1 + 0.2) / 4
     # (3 * 0 + 55) / 4 = 13.75 and (3 * 255 + 55) / 4 = 205
     observed = np.load(OUT.test_predictions)["prob_map"]

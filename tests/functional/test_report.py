@@ -38,6 +38,11 @@ def data_of(page):
     return data, {row["id"]: row for row in rows}
 
 
+def names_in(folder):
+    """Return the names of a folder's files."""
+    return {path.name for path in folder.iterdir()}
+
+
 def test_report_shows_every_frame_of_both_sets(project):
     expected = "reports/index.html: 6 frames; reports/test.html: 3 frames\n"
     assert run_well("report") == expected
@@ -48,7 +53,7 @@ def test_report_shows_every_frame_of_both_sets(project):
     assert (frames["1_1"]["true_area"], frames["1_1"]["area"]) == (80, 0)
     assert (frames["1_2"]["truth"], frames["1_2"]["dice"]) == ("", 1)
     pictures = PATHS.report.parent / data["base"]
-    assert {path.name for path in pictures.iterdir()} == {f"{row}.jpg" for row in range(6)}
+    assert names_in(pictures) == {f"{row}.{kind}" for row in range(6) for kind in ("jpg", "png")}
     data, frames = data_of(PATHS.test_report)
     assert list(frames) == ["1", "2", "3"]
     pictures = PATHS.report.parent / data["base"]
@@ -91,7 +96,7 @@ def test_report_of_two_classes_has_an_entry_for_each(two_classes):
     assert entries["1_1 nerve"]["truth"] == "M20,10l0,7 9,0 0,-7z"
     assert (entries["1_1 vessel"]["true_area"], entries["1_1 vessel"]["class"]) == (20, "vessel")
     pictures = PATHS.report.parent / data["base"]
-    assert {path.name for path in pictures.iterdir()} == {f"{row}.jpg" for row in range(12)}
+    assert names_in(pictures) == {f"{row}.{kind}" for row in range(12) for kind in ("jpg", "png")}
     page = PATHS.report.read_text()
     assert '<select data-filter="class">' in page
     assert "Score of nerve against threshold" in page
