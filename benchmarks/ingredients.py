@@ -18,15 +18,16 @@ from rich.progress import track
 
 from pipeline.competitions.patterns import FilePattern
 from pipeline.competitions.spec import load_spec
+from pipeline.dataset.index import open_masks
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import mean_predictions, pack_predictions, prediction_type
-from pipeline.dataset.store import open_masks, open_store
+from pipeline.dataset.store import open_store
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import bootstrap_interval, tune_nested
-from pipeline.masks.search import Frames, evaluate_cutoffs
 from pipeline.masks.shapes import make_shape_prior
+from pipeline.masks.tables import Frames, evaluate_cutoffs
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
 from pipeline.runtime import start_keras
@@ -114,7 +115,7 @@ def main() -> None:
     if len(spec.classes) > 1 or spec.metric != "mean_dice":
         raise SystemExit("needs a competition of one class, scored by mean_dice")
     train = open_store(paths.train_store, **params.preprocess.size)
-    masks = open_masks(paths.train_store, spec.classes[0])
+    masks = open_masks(paths.train_store, spec.classes)[spec.classes[0]]
     test = open_store(paths.test_store, **params.preprocess.size)
     index = truth_of_test(params, paths, test.index)
     folds = read_folds(params, paths, train.index)

@@ -22,9 +22,10 @@ from pipeline.dataset.batches import TrainingBatches
 from pipeline.dataset.decision import by_cutoffs
 from pipeline.dataset.duplicates import describe_frames, find_similar
 from pipeline.dataset.images import resize_prob_map
+from pipeline.dataset.index import open_masks
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import prediction_type
-from pipeline.dataset.store import build_store, open_masks, open_store
+from pipeline.dataset.store import build_store, open_store
 from pipeline.dataset.truth import MaskFiles
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
@@ -77,7 +78,7 @@ def main() -> None:
         figures["batches_ms"] = milliseconds(
             lambda: [batches[number] for number in range(len(batches))], count
         )
-        masks = open_masks(root / "store", spec.classes[0])
+        masks = open_masks(root / "store", spec.classes)[spec.classes[0]]
         generator = np.random.default_rng(1)
         predictions = np.zeros(count, prediction_type(1, SIZE["height"], SIZE["width"]))
         for prediction, frame in zip(predictions, masks.itertuples(), strict=True):

@@ -28,7 +28,8 @@ from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.dice import dice_score
 from pipeline.masks.evaluation import fold_weights
-from pipeline.masks.search import RULES, THRESHOLDS, score_cutoffs
+from pipeline.masks.search import RULES, THRESHOLDS
+from pipeline.masks.tables import score_cutoffs
 from pipeline.masks.tuning import tune_cutoffs
 
 SHAPE = (420, 580)
@@ -102,8 +103,10 @@ def main() -> None:
     print(f"best of the grid: {on_grid:.5f}, of the search: {best:.5f} with {found}")
 
     folds = np.arange(options.search_frames) % 5
+    drawing = track(draw_predictions(len(folds)), "Drawing", len(folds))
+    many = list(drawing)  # in memory, as the pipeline's maps are on the disk
     start = time.perf_counter()
-    table = tabulate_frames(draw_predictions(len(folds)), len(folds))
+    table = tabulate_frames(many, len(many))
     table_seconds = time.perf_counter() - start
     tune_cutoffs(table, fold_weights(folds), RULES)
     search_seconds = time.perf_counter() - start

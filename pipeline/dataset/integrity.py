@@ -14,9 +14,9 @@ from pipeline.dataset.decode import UnsuitableImageError
 from pipeline.dataset.findings import Finding, as_finding
 from pipeline.dataset.images import MaskValuesError
 from pipeline.dataset.layout import find_files, find_masks, natural_key
-from pipeline.dataset.store import map_on_all_cores
 from pipeline.dataset.truth import MaskFiles, MaskRows, Piece, to_channels
 from pipeline.errors import InputError
+from pipeline.parallel import map_on_all_cores
 
 UNCOMMON_SHARE = 0.05  # a size or mode that fewer frames have is worth a note
 

@@ -16,7 +16,7 @@ from pipeline.dataset.images import resize_prob_map
 from pipeline.masks import rle
 from pipeline.masks.clean import confidence
 from pipeline.masks.pieces import PIECE, fill_holes, list_pieces
-from pipeline.masks.search import Frames
+from pipeline.masks.tables import Frames
 from pipeline.parallel import map_ahead
 
 _FRAMES_PER_PROCESS = 40  # fewer are tabulated before another process has started

@@ -1,16 +1,13 @@
 """Frames at network size as uint8 memory maps beside an index table."""
 
-import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
@@ -18,17 +15,11 @@ from numpy.typing import DTypeLike
 from pipeline.competitions.spec import Spec
 from pipeline.dataset.arrays import Reading
 from pipeline.dataset.images import read_frame, resize_mask
+from pipeline.dataset.index import keep_ids, mask_row, open_index, write_tables
 from pipeline.dataset.truth import Truth, to_channels
 from pipeline.errors import InputError
-from pipeline.masks import rle
 from pipeline.masks.codes import pack
-from pipeline.parallel import map_ahead
-
-_FRAME_TYPES = {"id": str, "height": int, "width": int}
-_INDEX_TYPES = {**_FRAME_TYPES, "subject": str, "area": int, "contradicts": str}
-_MASK_TYPES = {"id": str, "class": str, "area": int, "rle": str}
-_ROWS_AT_ONCE = 1000  # of a table that is copied
-_AHEAD = 16  # frames per core that are in work or wait to be written down
+from pipeline.parallel import map_on_all_cores
 
 
 @dataclass(frozen=True)
@@ -108,24 +99,21 @@ def build_store(
             area = int(np.count_nonzero(foreground.any(axis=-1)))
             entry |= {"subject": frame["subject"], "area": area, "contradicts": ""}
             masks = [
-                _mask_row(frame["id"], name, of_classes[..., index])
+                mask_row(frame["id"], name, of_classes[..., index])
                 for index, name in enumerate(spec.classes)
             ]
             objects = [
-                _mask_row(frame["id"], spec.classes[piece.class_index], piece.mask)
+                mask_row(frame["id"], spec.classes[piece.class_index], piece.mask)
                 for piece in pieces
                 if spec.instances and piece.mask.any()
             ]
         advance()
         return {"index": [entry], "masks": masks, "objects": objects}
 
-    columns = {"index": list(_INDEX_TYPES if truth else _FRAME_TYPES)}
-    if truth is not None:
-        columns["masks"] = list(_MASK_TYPES)
-        if spec.instances:
-            columns["objects"] = list(_MASK_TYPES)
     with closing(map_on_all_cores(write, len(frames))) as written:
-        _write_tables(folder, columns, written)
+        write_tables(
+            folder, written, masks=truth is not None, objects=truth is not None and spec.instances
+        )
     images.flush()
     if codes is not None:
         codes.flush()
@@ -160,7 +148,7 @@ def select_frames(
         (folder / f"kept_{name}").replace(folder / name)
     for path in (folder / "masks.csv", folder / "objects.csv"):
         if path.exists():
-            _keep_ids(path, kept_index["id"])
+            keep_ids(path, kept_index["id"])
 
 
 def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store:
@@ -192,67 +180,6 @@ def open_store(folder: Path, *, height: int, width: int, channels: int) -> Store
     return Store(index, images, masks)
 
 
-def open_index(folder: Path) -> pd.DataFrame:
-    """Read the index of a store alone; see `Store`.
-
-    Raises
-    ------
-    InputError
-        There is none, or it is damaged.
-    """
-    return _read_table(folder / "index.csv", _INDEX_TYPES, _FRAME_TYPES)
-
-
-def open_masks(folder: Path, class_name: str) -> pd.DataFrame:
-    """Read the index with the masks of one class.
-
-    Returns
-    -------
-    pandas.DataFrame
-        That of `open_index`, with the class's area and its rle (columns first, from 1, original
-        size).
-
-    Raises
-    ------
-    InputError
-        A table is missing or damaged, or knows no such class.
-    """
-    index = open_index(folder)
-    masks = _read_table(folder / "masks.csv", _MASK_TYPES)
-    masks = masks[masks["class"] == class_name]
-    if list(masks["id"]) != list(index["id"]):
-        raise InputError(
-            f"{folder}: expected a mask of class {class_name} of every frame;"
-            " run: pipeline preprocess"
-        )
-    return index.assign(area=masks["area"].to_numpy(), rle=masks["rle"].to_numpy())
-
-
-def open_objects(folder: Path, class_name: str) -> dict[str, list[str]]:
-    """Read the run lengths of each frame's objects of one class, by id; frames without have none.
-
-    Raises
-    ------
-    InputError
-        The table is missing or damaged.
-    """
-    table = _read_table(folder / "objects.csv", _MASK_TYPES)
-    table = table[table["class"] == class_name]
-    return {str(frame_id): runs.tolist() for frame_id, runs in table.groupby("id")["rle"]}
-
-
-def _read_table(path: Path, *kinds: dict[str, type]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=kinds[0], keep_default_na=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run: pipeline preprocess") from error
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); run: pipeline preprocess") from error
-    if list(table) not in [list(kind) for kind in kinds]:
-        raise InputError(f"{path}: damaged (columns {list(table)}); run: pipeline preprocess")
-    return table
-
-
 def create_map(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> np.memmap:
     """Create a ``.npy`` file of this shape and map it into memory.
 
@@ -276,50 +203,5 @@ def _resize_masks(of_classes: np.ndarray, height: int, width: int) -> np.ndarray
     return np.stack(resized, axis=-1)
 
 
-def _mask_row(frame_id: str, class_name: str, mask: np.ndarray) -> dict[str, Any]:
-    area = int(np.count_nonzero(mask))
-    return {"id": frame_id, "class": class_name, "area": area, "rle": rle.encode(mask)}
-
-
-def _write_tables(
-    folder: Path,
-    columns: dict[str, list[str]],
-    written: Iterable[dict[str, list[dict[str, Any]]]],
-) -> None:
-    """Write each frame's rows of the tables that are named in `columns` as they come."""
-    with ExitStack() as stack:
-        writers = {}
-        for name, of_table in columns.items():
-            path = folder / f"{name}.csv"
-            file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
-            writers[name] = csv.DictWriter(file, of_table, lineterminator="\n")
-            writers[name].writeheader()
-        for of_frame in written:
-            for name, writer in writers.items():
-                writer.writerows(of_frame[name])
-
-
-def _keep_ids(path: Path, ids: pd.Series) -> None:
-    """Leave the rows of other ids out of a table of masks, without reading it as a whole."""
-    kept = path.with_name(f"kept_{path.name}")
-    parts = pd.read_csv(path, dtype=_MASK_TYPES, keep_default_na=False, chunksize=_ROWS_AT_ONCE)
-    with kept.open("w", encoding="utf-8", newline="") as file:
-        for number, part in enumerate(parts):
-            part[part["id"].isin(ids)].to_csv(file, index=False, header=number == 0)
-    kept.replace(path)
-
-
 def _describe(size: dict[str, int]) -> str:
     return f"{size['height']}x{size['width']}x{size['channels']}"
-
-
-def map_on_all_cores(function: Callable[[int], Any], count: int) -> Iterator[Any]:
-    """Yield what `function` makes of 0 to count - 1, in threads: OpenCV frees Python's lock."""
-    cores = os.cpu_count() or 1
-    cv2_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(cores) as pool:
-            yield from map_ahead(pool, function, range(count), ahead=_AHEAD * cores)
-    finally:
-        cv2.setNumThreads(cv2_threads)

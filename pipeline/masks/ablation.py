@@ -6,8 +6,8 @@ import numpy as np
 
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.metrics import DICE, Metric
-from pipeline.masks.search import Frames, evaluate_cutoffs, score_cutoffs
 from pipeline.masks.shapes import ShapePrior
+from pipeline.masks.tables import Frames, evaluate_cutoffs, score_cutoffs
 
 _AREAS = 100
 # The values that ask for nothing, of the fields of each rule.

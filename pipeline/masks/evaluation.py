@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.metrics import DICE, Metric
-from pipeline.masks.search import Frames, Rule, evaluate_cutoffs, score_cutoffs
+from pipeline.masks.search import Rule
 from pipeline.masks.shapes import ShapePrior
+from pipeline.masks.tables import Frames, evaluate_cutoffs, score_cutoffs
 from pipeline.masks.tuning import tune_cutoffs
 
 _RESAMPLES = 10_000

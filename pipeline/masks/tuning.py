@@ -5,17 +5,10 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs, presence_score
+from pipeline.masks.drops import EQUAL
 from pipeline.masks.metrics import DICE, Metric
-from pipeline.masks.search import (
-    EQUAL,
-    Frames,
-    Rule,
-    best_of,
-    evaluate_cutoffs,
-    is_present,
-    score_cutoffs,
-    search_pieces,
-)
+from pipeline.masks.search import Rule, best_of, search_pieces
+from pipeline.masks.tables import Frames, evaluate_cutoffs, is_present, score_cutoffs
 
 PRESENCE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _ROUNDS = 5

@@ -13,13 +13,13 @@ from ruamel.yaml import YAML
 from pipeline.atomic import atomic_folder
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.images import resize_prob_map
+from pipeline.dataset.index import open_index, open_masks
 from pipeline.dataset.predictions import (
     create_predictions,
     mean_predictions,
     open_predictions,
     prediction_type,
 )
-from pipeline.dataset.store import open_index, open_masks
 from pipeline.errors import InputError
 from pipeline.params import Params, load_params
 from pipeline.paths import Paths
@@ -92,8 +92,8 @@ def _open_run(root: Path) -> Run:
     params = load_params(paths.params)
     spec = load_spec(params.competition)
     train, test = open_index(paths.train_store), open_index(paths.test_store)
-    for name in spec.classes:
-        train[f"rle {name}"] = open_masks(paths.train_store, name)["rle"]
+    for name, masks in open_masks(paths.train_store, spec.classes).items():
+        train[f"rle {name}"] = masks["rle"]
     return Run(params, paths, train, test, read_folds(params, paths, train))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.atomic import write_text
 from pipeline.competitions.spec import Spec
 from pipeline.dataset.decision import largest_wins
-from pipeline.dataset.store import open_masks
+from pipeline.dataset.index import open_masks
 from pipeline.masks import rle
 from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import bootstrap_sums
@@ -23,7 +23,7 @@ def score_exclusive(
     params: Params, paths: Paths, spec: Spec, index: pd.DataFrame, predictions: OutOfFold
 ) -> str:
     """Write mean IoU, pixel accuracy and every frame's Dice per class; return the scores."""
-    masks = [open_masks(paths.train_store, name) for name in spec.classes]
+    masks = open_masks(paths.train_store, spec.classes).values()
     areas = np.zeros((3, len(spec.classes), len(index)), np.int64)  # overlap, true, predicted
     presence = np.array([prediction["presence"] for prediction in predictions])
     with progress_bar("Out-of-fold frames", len(index)) as advance:

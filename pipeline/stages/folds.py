@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.dataset.folds import assign_folds
-from pipeline.dataset.store import open_index
+from pipeline.dataset.index import open_index
 from pipeline.errors import InputError
 from pipeline.params import Params
 from pipeline.paths import Paths

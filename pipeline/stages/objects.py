@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.competitions.spec import Spec
-from pipeline.dataset.store import open_objects
+from pipeline.dataset.index import open_objects
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.instances import INSTANCE_METRICS, split_pieces
@@ -41,7 +41,7 @@ def score_objects(
     measure = INSTANCE_METRICS[spec.metric]
     folds, index = predictions.folds, masks[spec.classes[0]]
     decide = nested_decisions(cutoffs, masks, folds)
-    objects = [open_objects(paths.train_store, name) for name in spec.classes]
+    objects = open_objects(paths.train_store, spec.classes)
     scores, empty = np.empty((2, len(spec.classes), len(folds)))
     frames = zip(predictions, folds.tolist(), index.itertuples(), strict=True)
     with progress_bar("Objects", len(folds)) as advance:

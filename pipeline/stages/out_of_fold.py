@@ -12,8 +12,8 @@ from pipeline.dataset.decision import Decision, by_cutoffs
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import open_predictions
 from pipeline.masks.clean import Cutoffs
-from pipeline.masks.search import Frames
 from pipeline.masks.shapes import ShapePrior, make_shape_prior
+from pipeline.masks.tables import Frames
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar

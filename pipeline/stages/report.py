@@ -10,8 +10,9 @@ import pandas as pd
 from pipeline.atomic import atomic_file, write_text
 from pipeline.competitions.spec import load_spec
 from pipeline.dataset.decision import largest_wins
+from pipeline.dataset.index import open_masks
 from pipeline.dataset.predictions import open_predictions
-from pipeline.dataset.store import Store, open_masks, open_store
+from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_keys, expected_keys, read_submission
 from pipeline.params import Params
@@ -179,7 +180,7 @@ def _read_training(params: Params, paths: Paths) -> Training:
 def _out_of_fold_shots(params: Params, paths: Paths, training: Training) -> OutOfFoldShots:
     spec, index = load_spec(params.competition), training.store.index
     folds = training.frames["fold"].to_numpy()[: len(index)]
-    masks = {name: open_masks(paths.train_store, name) for name in spec.classes}
+    masks = open_masks(paths.train_store, spec.classes)
     indices = params.folds.indices
     if spec.exclusive:
         decide = dict.fromkeys(indices, largest_wins)

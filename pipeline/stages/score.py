@@ -11,8 +11,8 @@ from pipeline.atomic import write_text
 from pipeline.competitions.patterns import FilePattern
 from pipeline.competitions.spec import Spec, load_spec
 from pipeline.competitions.table import Rows
+from pipeline.dataset.index import open_index
 from pipeline.dataset.layout import class_index
-from pipeline.dataset.store import open_index
 from pipeline.dataset.truth import MaskFiles
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_keys, decode_rows, expected_keys, read_submission

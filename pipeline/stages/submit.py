@@ -9,8 +9,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.competitions.spec import Spec, load_spec
 from pipeline.dataset.decision import Decision, Reshape, by_cutoffs, largest_wins
+from pipeline.dataset.index import open_index, open_masks
 from pipeline.dataset.predictions import open_predictions
-from pipeline.dataset.store import open_index, open_masks
 from pipeline.errors import InputError
 from pipeline.kaggle.submission import check_submission, write_submission
 from pipeline.masks.clean import Cutoffs
@@ -81,7 +81,7 @@ def open_decision(params: Params, paths: Paths) -> Decision:
 def _reshape(cutoffs: Cutoffs, class_name: str, paths: Paths) -> Reshape:
     # Only this one learns from training masks, which a bundle has none of otherwise.
     learns = cutoffs.shape_prior == "components"
-    masks = open_masks(paths.train_store, class_name) if learns else None
+    masks = open_masks(paths.train_store, [class_name])[class_name] if learns else None
     return make_shape_prior(cutoffs.shape_prior, masks)
 
 

@@ -9,13 +9,14 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.competitions.spec import Spec, load_spec
-from pipeline.dataset.store import open_index, open_masks
+from pipeline.dataset.index import open_index, open_masks
 from pipeline.masks import rle
 from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import Nested, bootstrap_interval, tune_nested
 from pipeline.masks.metrics import METRICS, Metric
-from pipeline.masks.search import THRESHOLDS, Frames, score_cutoffs, search_pieces
+from pipeline.masks.search import THRESHOLDS, search_pieces
+from pipeline.masks.tables import Frames, score_cutoffs
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.stages.exclusive import score_exclusive
@@ -48,7 +49,7 @@ def run(params: Params, paths: Paths) -> str:
     predictions = OutOfFold(params, paths, spec, folds)
     if spec.exclusive:
         return score_exclusive(params, paths, spec, index, predictions)
-    masks = {name: open_masks(paths.train_store, name) for name in spec.classes}
+    masks = open_masks(paths.train_store, spec.classes)
     tuned = {
         name: _tune_class(params, spec, masks[name], predictions, number)
         for number, name in enumerate(spec.classes)

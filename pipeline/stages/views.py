@@ -9,13 +9,14 @@ import pandas as pd
 
 from pipeline.atomic import write_text
 from pipeline.competitions.spec import load_spec
+from pipeline.dataset.index import open_masks
 from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.dataset.predictions import (
     create_predictions,
     mean_predictions,
     pack_predictions,
 )
-from pipeline.dataset.store import Store, open_masks, open_store
+from pipeline.dataset.store import Store, open_store
 from pipeline.errors import InputError
 from pipeline.inference.predict import load_model, predict_batch
 from pipeline.masks.dice import dice_from_areas
@@ -36,7 +37,7 @@ def run(params: Params, paths: Paths) -> tuple[str | Table, ...]:
     size, spec = params.preprocess, load_spec(params.competition)
     if spec.exclusive:
         raise InputError("views: exclusive classes are not tuned, so no gain can be measured")
-    masks = [open_masks(paths.train_store, name) for name in spec.classes]
+    masks = open_masks(paths.train_store, spec.classes).values()
     names = possible_views(params.model.architecture, size.height, size.width)
     store = open_store(paths.train_store, **size.size)
     folds = read_folds(params, paths, store.index)

@@ -6,7 +6,7 @@ from pipeline.dataset.out_of_fold import Predicted, tabulate_frames
 from pipeline.masks import rle
 from pipeline.masks.clean import Cutoffs, apply_cutoffs
 from pipeline.masks.dice import dice_from_areas, dice_score
-from pipeline.masks.search import evaluate_cutoffs
+from pipeline.masks.tables import evaluate_cutoffs
 
 SHAPE = (40, 50)
 

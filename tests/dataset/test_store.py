@@ -13,12 +13,10 @@ from PIL import Image
 from pipeline.atomic import atomic_folder
 from pipeline.competitions.spec import Spec
 from pipeline.dataset import store as store_module
+from pipeline.dataset.index import open_index, open_masks, open_objects
 from pipeline.dataset.store import (
     build_store,
     create_map,
-    open_index,
-    open_masks,
-    open_objects,
     open_store,
     select_frames,
 )
@@ -107,7 +105,7 @@ def test_build_store_index_holds_the_original(tmp_path, frames):
     # Rows 1 and 2 of 3, columns 0 and 1 of 5; rows 21 to 63, columns 0 to 63; nothing.
     assert list(index["area"]) == [2 * 2, 43 * 64, 0]
     assert list(index["contradicts"]) == ["", "", ""]
-    masks = open_masks(tmp_path / "store", "mask")
+    masks = open_masks(tmp_path / "store", ["mask"])["mask"]
     assert list(masks["rle"][[0, 2]]) == ["2 2 5 2", ""]
     expected = np.array(Image.open(frames["mask"][1])) > 0
     np.testing.assert_array_equal(rle.decode(masks["rle"][1], (64, 128)), expected)
@@ -178,7 +176,7 @@ def test_open_masks_is_the_index_with_one_classs_masks(tmp_path, pair):
     truth = Drawn({"NA": [Piece(0, SMALL), Piece(1, WIDE)], "b": [Piece(1, SMALL)]})
     folder = build(tmp_path / "store", pair, TWO, truth=truth)
     columns = ["id", "height", "width", "subject", "area", "contradicts", "rle"]
-    left, right = open_masks(folder, "left"), open_masks(folder, "right")
+    left, right = open_masks(folder, ["left", "right"]).values()
     assert list(left) == list(right) == columns
     assert list(left["id"]) == list(right["id"]) == ["NA", "b"]
     assert list(left["area"]) == [4, 0]
@@ -191,7 +189,7 @@ def test_open_masks_is_the_index_with_one_classs_masks(tmp_path, pair):
 def test_open_masks_unknown_class_says_what_to_run(tmp_path, frames):
     folder = build(tmp_path / "store", frames)
     with pytest.raises(InputError) as caught:
-        open_masks(folder, "nerve")
+        open_masks(folder, ["nerve"])
     assert str(caught.value) == (
         f"{folder}: expected a mask of class nerve of every frame; run: pipeline preprocess"
     )
@@ -206,7 +204,7 @@ def test_open_masks_damaged_table_says_what_to_run(tmp_path, frames, damage):
     if damage == "missing":
         path.unlink()
     with pytest.raises(InputError, match=r"; run: pipeline preprocess$") as caught:
-        open_masks(folder, "mask")
+        open_masks(folder, ["mask"])
     assert str(caught.value).startswith(str(folder))
 
 
@@ -222,7 +220,7 @@ def test_build_store_exclusive_classes_area_leaves_the_first_out(tmp_path, pair)
     np.testing.assert_array_equal(store.masks[0], rest + 2 * (SMALL & ~WIDE) + 3 * WIDE)
     np.testing.assert_array_equal(store.masks[1], 1)
     assert list(store.index["area"]) == [2 + 252, 0]
-    assert list(open_masks(folder, "none")["area"]) == [rest.sum(), 32 * 64]
+    assert list(open_masks(folder, ["none"])["none"]["area"]) == [rest.sum(), 32 * 64]
 
 
 def test_build_store_exclusive_masks_that_shrink_share_no_pixel(tmp_path, pair):
@@ -241,21 +239,23 @@ def test_open_objects_are_each_pieces_runs(tmp_path, pair):
         {"NA": [Piece(0, SMALL), Piece(1, SMALL), Piece(0, WIDE), Piece(0, NONE)], "b": []}
     )
     folder = build(tmp_path / "store", pair, spec, truth=truth)
-    assert open_objects(folder, "left") == {"NA": [rle.encode(SMALL), rle.encode(WIDE)]}
-    assert open_objects(folder, "right") == {"NA": [rle.encode(SMALL)]}
-    assert list(open_masks(folder, "left")["area"]) == [(SMALL | WIDE).sum(), 0]
+    assert open_objects(folder, ["left", "right"]) == [
+        {"NA": [rle.encode(SMALL), rle.encode(WIDE)]},
+        {"NA": [rle.encode(SMALL)]},
+    ]
+    assert list(open_masks(folder, ["left"])["left"]["area"]) == [(SMALL | WIDE).sum(), 0]
 
 
 def test_open_objects_of_frames_without_any_is_empty(tmp_path, pair):
     spec = Spec.model_validate(ONE | {"instances": True})
     folder = build(tmp_path / "store", pair, spec, truth=Drawn({"NA": [], "b": []}))
-    assert open_objects(folder, "mask") == {}
+    assert open_objects(folder, ["mask"]) == [{}]
 
 
 def test_open_objects_of_a_store_without_them_says_what_to_run(tmp_path, frames):
     folder = build(tmp_path / "store", frames)
     with pytest.raises(InputError, match=r"objects.csv: no such file; run: pipeline preprocess$"):
-        open_objects(folder, "mask")
+        open_objects(folder, ["mask"])
 
 
 def test_select_frames_keeps_the_rows_of_every_table(tmp_path, pair):
@@ -268,8 +268,8 @@ def test_select_frames_keeps_the_rows_of_every_table(tmp_path, pair):
     np.testing.assert_array_equal(store.masks, [WIDE + 2 * SMALL])
     assert store.images.shape == (1, 32, 64, 1)
     assert store.index[["id", "subject", "contradicts"]].values.tolist() == [["b", "u", "NA"]]
-    assert list(open_masks(folder, "right")["area"]) == [4]
-    assert open_objects(folder, "left") == {"b": [rle.encode(WIDE)]}
+    assert list(open_masks(folder, ["right"])["right"]["area"]) == [4]
+    assert open_objects(folder, ["left"]) == [{"b": [rle.encode(WIDE)]}]
 
 
 def test_build_store_deep_frames_are_read_by_the_spec(tmp_path, pair):

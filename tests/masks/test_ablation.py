@@ -4,7 +4,7 @@ import pytest
 from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.clean import Cutoffs
 from pipeline.masks.pieces import list_pieces
-from pipeline.masks.search import Frames
+from pipeline.masks.tables import Frames
 from tests.masks.tables import stack_pieces
 
 

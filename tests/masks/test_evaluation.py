@@ -9,7 +9,7 @@ from pipeline.masks.evaluation import (
     tune_nested,
 )
 from pipeline.masks.pieces import list_pieces
-from pipeline.masks.search import Frames, evaluate_cutoffs
+from pipeline.masks.tables import Frames, evaluate_cutoffs
 from tests.masks.tables import stack_pieces
 
 

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from pipeline.masks.clean import Cutoffs, apply_cutoffs, confidence
 from pipeline.masks.metrics import DICE, METRICS
 from pipeline.masks.pieces import fill_holes, list_pieces
-from pipeline.masks.search import RULES, Frames, evaluate_cutoffs, score_cutoffs, search_pieces
+from pipeline.masks.search import RULES, search_pieces
+from pipeline.masks.tables import Frames, evaluate_cutoffs, score_cutoffs
 from pipeline.masks.tuning import tune_cutoffs
 from tests.masks.tables import stack_pieces
 
@@ -209,7 +210,7 @@ def test_search_pieces_part_by_part_is_the_same(monkeypatch):
     ]
     frames, weights = table(several), equal_weights(several)
     expected = search_pieces(frames, weights, RULES)
-    monkeypatch.setattr("pipeline.masks.search._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("pipeline.masks.tables._ROWS_AT_ONCE", 3)
     observed = search_pieces(frames, weights, RULES)
     np.testing.assert_array_equal(observed.scores, expected.scores)
     np.testing.assert_array_equal(observed.min_areas, expected.min_areas)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.dataset.store import open_index
+from pipeline.dataset.index import open_index
 from pipeline.errors import InputError
 from pipeline.params import load_params
 from pipeline.paths import Paths
