@@ -84,11 +84,11 @@ def truth_of_test(params: Params, paths: Paths, index: pd.DataFrame) -> pd.DataF
     return index.assign(rle=[rle.encode(mask) for mask in masks])
 
 
-def score(oof: Frames, folds: np.ndarray, tests: list[Frames], rules) -> tuple[np.ndarray, float]:
-    """Return nested Dice per frame, and the mean over test frames and models."""
+def score(oof: Frames, folds: np.ndarray, tests: list[Frames], rules) -> list[np.ndarray]:
+    """Return nested Dice per frame, and per test frame the mean over models."""
     tuned = tune_nested({"none": oof}, folds, rules)
     dice = dice_from_areas(tuned.overlaps, oof.true_areas, tuned.areas)
-    return dice, mean_over_models(tests, tuned.cutoffs)
+    return [dice, mean_over_models(tests, tuned.cutoffs)]
 
 
 def dice_of(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
@@ -97,9 +97,9 @@ def dice_of(frames: Frames, cutoffs: Cutoffs) -> np.ndarray:
     return dice_from_areas(overlaps, frames.true_areas, areas)
 
 
-def mean_over_models(tests: list[Frames], cutoffs: Cutoffs) -> float:
-    """Return the mean Dice over test frames and models."""
-    return float(np.mean([dice_of(frames, cutoffs).mean() for frames in tests]))
+def mean_over_models(tests: list[Frames], cutoffs: Cutoffs) -> np.ndarray:
+    """Return each test frame's Dice, the mean over models."""
+    return np.mean([dice_of(frames, cutoffs) for frames in tests], axis=0)
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def main() -> None:
 
     half = Cutoffs(128)
     at_half = dice_of(oof["identity"], half)
-    rows = {"0.5": (at_half, mean_over_models(single["identity"], half))}
+    rows = {"0.5": [at_half, mean_over_models(single["identity"], half)]}
     for name, rules in STEPS.items():
         rows[name] = score(oof["identity"], folds, single["identity"], rules)
     if params.model.presence_head:
@@ -161,16 +161,20 @@ def main() -> None:
     rows[name] = score(oof["views"], folds, single["views"], configured)
     of_all = [tabulate(mean, index)]
     rows["+ all folds (the submission)"] = score(oof["views"], folds, of_all, configured)
+    frames = np.arange(len(index))  # nobody knows the subjects of test frames
     table = []
     for name, (dice, on_test) in rows.items():
-        low, high = bootstrap_interval(dice, subjects, seed=params.seed)
-        table.append((name, dice.mean(), low, high, on_test))
-    columns = ["ingredient", "nested", "low", "high", "test"]
+        nested = dice.mean(), *bootstrap_interval(dice, subjects, seed=params.seed)
+        held_out = on_test.mean(), *bootstrap_interval(on_test, frames, seed=params.seed)
+        table.append((name, *nested, *held_out))
+    columns = ["ingredient", "nested", "low", "high", "test", "low", "high"]
     print(pd.DataFrame(table, columns=columns).to_string(index=False, float_format="%.4f"))
     print(f"all_empty_nested: {np.mean(train.index['area'] == 0):.4f}")
     print(f"all_empty_test: {np.mean(index['rle'] == ''):.4f}")
     print(f"nested: {table[-1][1]:.4f}")
     print(f"test: {table[-1][4]:.4f}")
+    print(f"test_low: {table[-1][5]:.4f}")
+    print(f"test_high: {table[-1][6]:.4f}")
 
 
 if __name__ == "__main__":
