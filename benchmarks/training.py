@@ -9,8 +9,8 @@ the same precision, ours with memory in huge pages (an environment variable of t
 the whole of a training (batches, augmentation, metrics, logging) against its bare step. Validation
 and checkpoints are outside of a training's images per second.
 
-Huge pages gave 1.01 at 96x128 and 0.96 at 416x576 in five rounds on a quiet machine, so the pipeline
-does not ask for them.
+Huge pages gave 1.01 at 96x128 and 0.96 at 416x576 in five rounds on a quiet machine, so the
+pipeline does not ask for them.
 
     pip install -e .[bench]
     python benchmarks/training.py [--rounds 5] [--sizes 96x128]

@@ -33,6 +33,7 @@ class Drops:
         self.area, self.overlap = (rows[name].astype(np.int64) for name in ("area", "overlap"))
         self.order = np.argsort(self.area, kind="stable")
         self.truth = true_areas[self.image]
+        self.score_of_none = metric.of_areas(0, self.truth, 0)
         self.weights = weights.T[:, self.image]
         self.pooled_truth = true_areas @ weights
         self.metric = metric
@@ -71,18 +72,18 @@ class Drops:
         """Return the mean score after each drop in turn, (M, 1 + pieces).
 
         `kept` are pieces by image and, within an image, from small to large: dropping one means
-        that the smaller ones of its image are dropped already. So the change of the image's score
-        by each drop is known beforehand, and a cumulative sum over all pieces by area holds every
-        total.
+        that the smaller ones of its image are dropped already. So the image's score before and
+        after each drop is known beforehand, and a cumulative sum over all pieces by area holds
+        every total.
         """
         last = is_last(self.image[kept])
-        group = np.cumsum(last) - last
-        area, overlap, truth = self.area[kept], self.overlap[kept], self.truth[kept]
-        larger = [running[last][group] - running for running in (area.cumsum(), overlap.cumsum())]
-        of_areas = self.metric.of_areas
+        area, overlap = (_with_larger(values[kept], last) for values in (self.area, self.overlap))
+        before = self.metric.of_areas(overlap, self.truth[kept], area)
+        after = np.empty_like(before)
+        after[:-1] = before[1:]
+        after[last] = self.score_of_none[kept[last]]
         loss = np.empty(len(self.image))
-        loss[kept] = of_areas(larger[1] + overlap, truth, larger[0] + area)
-        loss[kept] -= of_areas(larger[1], truth, larger[0])
+        loss[kept] = before - after
         return self.all_empty[:, None] + _left(loss[order] * self.weights[:, order])
 
     def _pooled(self, order: np.ndarray) -> np.ndarray:
@@ -93,6 +94,12 @@ class Drops:
             _left(weights * values[order]).clip(min=0) for values in (self.overlap, self.area)
         )
         return self.metric.of_areas(overlap, self.pooled_truth[:, None], area)
+
+
+def _with_larger(values: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Return the sum of each piece's value and those after it, up to its image's last piece."""
+    running, group = values.cumsum(), np.cumsum(last) - last
+    return running[last][group] - running + values
 
 
 def _left(values: np.ndarray) -> np.ndarray:

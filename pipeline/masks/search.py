@@ -1,9 +1,7 @@
 """The score of every cut-off at once, from tables of the maps' connected pieces."""
 
-import os
 from collections import deque
 from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Literal, NamedTuple, get_args
 
@@ -72,18 +70,13 @@ def search_pieces(
 
     none = np.zeros_like(frames.true_areas)
     all_empty = metric.score(none, frames.true_areas, none, weights)
-
-    def search_threshold(filled: bool, at: int) -> None:
-        threshold = int(THRESHOLDS[at])
+    for filled, (at, threshold) in product({f for f, _ in forms}, enumerate(THRESHOLDS.tolist())):
         rows = by_area(standing_pieces(frames, threshold, filled=filled))
         drops = Drops(rows, frames.true_areas, weights, metric, all_empty)
         known: deque[tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]] = deque(maxlen=2)
         tried = np.array([upper for upper in uppers if not 0 < upper <= threshold], int)
-        for alike, (form, (is_filled, largest)) in product(
-            _group(tried, rows["peak"]), enumerate(forms)
-        ):
-            if is_filled != filled:
-                continue
+        of_filled = [(form, largest) for form, (f, largest) in enumerate(forms) if f == filled]
+        for alike, (form, largest) in product(_group(tried, rows["peak"]), of_filled):
             kept = np.flatnonzero(rows["peak"] >= alike[0])
             kept = kept[is_last(rows["image"][kept])] if largest else kept
             # Often the largest pieces are all there are, or those of the upper threshold before.
@@ -92,10 +85,6 @@ def search_pieces(
                 best = drops.best(kept, may_drop="min_area" in rules)
                 known.append((kept, best))
             scores[form, at, alike], min_areas[form, at, alike] = best
-
-    tasks = product({filled for filled, _ in forms}, range(len(THRESHOLDS)))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy's work on arrays is nearly all of it
-        list(pool.map(search_threshold, *zip(*tasks, strict=True)))
     return Search(forms, scores, min_areas)
 
 
