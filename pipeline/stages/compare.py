@@ -23,8 +23,9 @@ from pipeline.report.comparison import draw_curves, summarise
 from pipeline.report.curves import Curves
 from pipeline.report.table import Table
 from pipeline.runtime import start_keras
+from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.folds import check_folds
-from pipeline.stages.train import fingerprint, fit_fold
+from pipeline.stages.train import fit_fold
 from pipeline.stages.train_folds import LOCK_SECONDS, refuse_failures
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate

@@ -1,7 +1,5 @@
 """Train one fold."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import filelock
@@ -9,7 +7,6 @@ import keras
 import numpy as np
 from dvclive import Live
 
-import pipeline
 from pipeline import runtime
 from pipeline.atomic import atomic_file
 from pipeline.competitions.spec import Spec, load_spec
@@ -24,23 +21,12 @@ from pipeline.models.vgg16 import set_encoder_weights
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
+from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.folds import check_folds, read_folds
 from pipeline.training.callbacks import Progress
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
-
-# What decides the weights besides data and parameters.
-_CODE = (
-    "dataset/augment.py",
-    "dataset/batches.py",
-    "dataset/images.py",
-    "masks/codes.py",
-    "models/*.py",
-    "runtime.py",
-    "stages/train.py",
-    "training/*.py",
-)
 
 
 def run(params: Params, paths: Paths, fold: int, *, restart: bool = False, wait: float = 0) -> str:
@@ -189,32 +175,6 @@ def _prepare_checkpoints(
     if aside is not None:
         print(f"checkpoints of other data or parameters set aside: {aside}")
     return checkpoints
-
-
-def fingerprint(params: Params, paths: Paths, fold: int) -> str:
-    """Return a text that differs where data, parameters, code or versions do."""
-    parts = {
-        "fold": fold,
-        "params": params.model_dump(include={"seed", "preprocess", "model", "train"}),
-        "classes": load_spec(params.competition).model_dump(include={"classes", "exclusive"}),
-        "replicas": len(runtime.training_devices()),  # their sums are added in another order
-        "precision": runtime.choose_precision(params.train.precision),
-        "keras": f"{keras.__version__} on {keras.backend.backend()}",
-    }
-    package = Path(pipeline.__file__).parent
-    code = [path for pattern in _CODE for path in sorted(package.glob(pattern))]
-    data = [*sorted(paths.train_store.iterdir()), paths.folds, paths.encoder]
-    parts |= {path.relative_to(package).as_posix(): _digest(path) for path in code}
-    parts |= {path.relative_to(paths.root).as_posix(): _digest(path) for path in data}
-    return json.dumps(parts, indent=2, sort_keys=True)
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _settings(params: Params, spec: Spec) -> Settings:
