@@ -141,80 +141,13 @@ def make_pipeline(height, width, batch):
 
 def make_torch(height, width, batch):
     """Return the timed pieces on PyTorch."""
-    import torch
-    from torch import nn
+    import twin
 
     from pipeline.runtime import choose_precision
 
+    frames, masks = make_batch(height, width, batch)
     bfloat16 = choose_precision("auto") == "mixed_bfloat16"
-
-    class Twin(nn.Module):
-        def __init__(self):
-            super().__init__()
-            blocks, inputs = [], 3
-            for depth, width in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
-                convolutions = []
-                for _ in range(depth):
-                    convolutions += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
-                    inputs = width
-                blocks.append(nn.Sequential(*convolutions, nn.MaxPool2d(2)))
-            self.blocks = nn.ModuleList(blocks)
-            self.scores = nn.ModuleList([nn.Conv2d(w, 64, 1) for w in (64, 128, 256, 512, 512)])
-            self.ups = nn.ModuleList(
-                [nn.ConvTranspose2d(64, 64, 4, 2, 1, bias=False) for _ in range(4)]
-            )
-            self.refines = nn.ModuleList(
-                [
-                    nn.Sequential(
-                        nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()
-                    )
-                    for _ in range(4)
-                ]
-            )
-            self.score = nn.Conv2d(64, 1, 1)
-            self.last = nn.ConvTranspose2d(1, 1, 4, 2, 1, bias=False)
-
-        def forward(self, x):
-            x = x.expand(-1, 3, -1, -1) - 110.0
-            pools = []
-            for block in self.blocks:
-                x = block(x)
-                pools.append(x)
-            x = self.scores[4](pools[4])
-            parts = zip(self.ups, self.scores[3::-1], pools[3::-1], self.refines, strict=True)
-            for up, score, pool, refine in parts:
-                x = refine(up(x) + score(pool))
-            return self.last(self.score(x)).float()
-
-    model = Twin().to(memory_format=torch.channels_last)
-    model.blocks[: len(FROZEN)].requires_grad_(False)
-    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-4)
-    frames, masks = (
-        torch.from_numpy(array.transpose(0, 3, 1, 2).copy())
-        for array in make_batch(height, width, batch)
-    )
-    frames = frames.contiguous(memory_format=torch.channels_last)
-    precision = torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16)
-
-    def loss_of(logits):
-        probability = torch.sigmoid(logits)
-        dice = 1 - (2 * (probability * masks).sum() + 1) / (probability.sum() + masks.sum() + 1)
-        return dice + nn.functional.binary_cross_entropy_with_logits(logits, masks)
-
-    def train():
-        model.train()
-        with precision:
-            logits = model(frames)
-        adam.zero_grad(set_to_none=True)
-        loss_of(logits).backward()
-        adam.step()
-
-    def infer():
-        model.eval()
-        with torch.no_grad(), precision:
-            model(frames)
-
-    return {"train": train, "infer": infer}
+    return twin.make_steps(frames, masks, frozen_blocks=len(FROZEN), bfloat16=bfloat16)
 
 
 def make_batch(height, width, batch):
