@@ -32,7 +32,8 @@ def map_ahead(
     pool : Executor
         Threads, or processes that can import `function`.
     function : callable
-        Its first exception is raised in the place of its result; what waits is given up then.
+        Its first exception is raised in the place of its parcel's results; what waits is given up
+        then.
     items : iterable
         Taken one by one.
     ahead : int

@@ -72,7 +72,7 @@ def score_min_areas(
     Returns
     -------
     min_areas : numpy.ndarray
-        int, ascending from 0 to beyond twice the one in use, and that one.
+        int, ascending from 0 to twice the one in use or beyond, and that one.
     scores : numpy.ndarray
         float64, same shape.
     """

@@ -1,11 +1,21 @@
 """The score of dropping the pieces of masks in turn, from the smallest of all to the largest."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pipeline.masks.metrics import Metric
 from pipeline.masks.tables import is_last
 
 EQUAL = 1e-9  # scores closer than this differ by rounding
+
+
+def first_best(scores: ArrayLike) -> np.ndarray:
+    """Return where the first of the best scores stands, along the last axis.
+
+    Rounding, which hangs on the order of the images, must not choose.
+    """
+    scores = np.asarray(scores)
+    return (scores >= scores.max(axis=-1, keepdims=True) - EQUAL).argmax(axis=-1)
 
 
 class Drops:
@@ -63,8 +73,7 @@ class Drops:
         areas = self.area[order]
         # Pieces of equal area are dropped together or not at all.
         np.copyto(totals[:, 1:-1], -np.inf, where=areas[1:] == areas[:-1])
-        # The first of equal totals; rounding, which hangs on the images' order, must not choose.
-        dropped = (totals >= totals.max(axis=1, keepdims=True) - EQUAL).argmax(axis=1)
+        dropped = first_best(totals)
         # The 0 stands for "none dropped", also where there is no piece.
         return totals[np.arange(len(totals)), dropped], np.append(0, areas + 1)[dropped]
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs
+from pipeline.masks.drops import first_best
 from pipeline.masks.metrics import DICE, Metric
 from pipeline.masks.search import Rule
 from pipeline.masks.shapes import ShapePrior
@@ -22,7 +23,7 @@ def fold_weights(folds: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     folds : numpy.ndarray
-        int, (N,).
+        int, (N,), of two folds at least.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def _best_prior(
         prior: score_cutoffs(tables[prior], cutoffs, weights[:, None], metric).item()
         for prior, cutoffs in found.items()
     }
-    best = max(scores, key=scores.get)
+    best = list(scores)[first_best(list(scores.values()))]
     return found[best]._replace(shape_prior=best)
 
 

@@ -104,7 +104,8 @@ def best_of(search: Search, frames: Frames, weights: np.ndarray) -> list[Cutoffs
         rules = np.where(equal, used + (min_areas > 0), 99)
         form, _, upper = np.argwhere(rules == rules.min())[0]
         thresholds = np.flatnonzero(rules[form, :, upper] == rules.min())
-        at = thresholds[len(thresholds) // 2]
+        at = _middle(thresholds)
+        upper = _middle(np.flatnonzero(rules[form, at] == rules.min()))
         filled, largest = search.forms[form]
         cutoffs = Cutoffs(
             threshold=int(THRESHOLDS[at]),
@@ -115,6 +116,10 @@ def best_of(search: Search, frames: Frames, weights: np.ndarray) -> list[Cutoffs
         )
         found.append(_centre_min_area(cutoffs, frames, weights[:, objective]))
     return found
+
+
+def _middle(values: np.ndarray) -> int:
+    return int(values[len(values) // 2])
 
 
 def _centre_min_area(cutoffs: Cutoffs, frames: Frames, weights: np.ndarray) -> Cutoffs:

@@ -1,11 +1,11 @@
 """The best cut-offs for out-of-fold maps, exactly."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 
 from pipeline.masks.clean import Cutoffs, presence_score
-from pipeline.masks.drops import EQUAL
+from pipeline.masks.drops import EQUAL, first_best
 from pipeline.masks.metrics import DICE, Metric
 from pipeline.masks.search import Rule, best_of, search_pieces
 from pipeline.masks.tables import Frames, evaluate_cutoffs, is_present, score_cutoffs
@@ -21,7 +21,9 @@ def tune_cutoffs(
 
     Threshold, upper threshold, smallest area, largest piece and holes are searched in all
     combinations that make a difference. The presence rule is found for the best of them, exactly
-    too, and then both in turn until neither gains.
+    too; then threshold with smallest area and presence in turn, until neither gains. That also
+    starts from the cut-offs that would be best if every empty frame were known: where empty masks
+    win without the rule, the first start has nothing that it could gain on.
 
     Parameters
     ----------
@@ -42,10 +44,25 @@ def tune_cutoffs(
     found = best_of(search_pieces(frames, weights, rules, metric=metric), frames, weights)
     if "presence" not in rules:
         return found
+    known = frames._replace(shown=frames.true_areas > 0)
+    if_known = search_pieces(known, weights, rules, metric=metric, uppers=(0,))
+    starts = zip(weights.T, found, best_of(if_known, known, weights), strict=True)
     return [
-        _alternate(frames, column, cutoffs, rules, metric)
-        for column, cutoffs in zip(weights.T, found, strict=True)
+        _best_end(frames, column, of_objective, rules, metric) for column, *of_objective in starts
     ]
+
+
+def _best_end(
+    frames: Frames,
+    weights: np.ndarray,
+    starts: Iterable[Cutoffs],
+    rules: Collection[Rule],
+    metric: Metric,
+) -> Cutoffs:
+    """Return where the best of these starts ends, the first of equal ones."""
+    ends = [_alternate(frames, weights, cutoffs, rules, metric) for cutoffs in starts]
+    scores = [score_cutoffs(frames, each, weights[:, None], metric).item() for each in ends]
+    return ends[first_best(scores)]
 
 
 def _alternate(
@@ -59,6 +76,8 @@ def _alternate(
     (best,) = score_cutoffs(frames, cutoffs, weights[:, None], metric)
     for _ in range(_ROUNDS):
         changed = _tune_presence(frames, weights, cutoffs, metric)
+        if changed == cutoffs:
+            break
         shown = frames._replace(shown=is_present(frames, changed))
         again = search_pieces(
             shown,
@@ -93,7 +112,7 @@ def _tune_presence(
         order = np.argsort(values, kind="stable")
         values, totals = values[order], empty_first(order)
         totals[:-1][values[1:] == values[:-1]] = -np.inf
-        dropped = int((totals >= totals.max() - EQUAL).argmax()) + 1
+        dropped = int(first_best(totals)) + 1
         if totals[dropped - 1] > best + EQUAL:  # rounding must not choose a weight
             best = totals[dropped - 1]
             beyond = values[dropped] if dropped < len(values) else 1.0 + 1e-6

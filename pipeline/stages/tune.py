@@ -1,7 +1,7 @@
 """Choose the cut-offs on all out-of-fold maps, and say what they are worth."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from pipeline.masks.ablation import rule_gains, score_min_areas
 from pipeline.masks.dice import dice_from_areas
 from pipeline.masks.evaluation import Nested, bootstrap_interval, tune_nested
 from pipeline.masks.metrics import METRICS, Metric
-from pipeline.masks.search import THRESHOLDS, search_pieces
+from pipeline.masks.search import THRESHOLDS, Rule, search_pieces
 from pipeline.masks.tables import Frames, score_cutoffs
 from pipeline.params import Params
 from pipeline.paths import Paths
@@ -24,6 +24,12 @@ from pipeline.stages.folds import read_folds
 from pipeline.stages.objects import score_objects
 from pipeline.stages.out_of_fold import OutOfFold, write_tables
 from pipeline.stages.scores import mean_score, summarise
+
+_TOLD = {
+    "oof_score": "on the frames that chose the cut-offs",
+    "all_empty_score": "all-empty",
+    "perfect_presence_score": "with perfect presence",
+}
 
 
 class Tuned(NamedTuple):
@@ -63,6 +69,7 @@ def run(params: Params, paths: Paths) -> str:
         of_objects, of_empty = score_objects(paths, spec, masks, cutoffs, predictions)
         table["objects"] = of_objects.ravel()
         for one, empty in zip(tuned.values(), of_empty.mean(axis=1), strict=True):
+            one.scores.clear()  # of pixels, to which those of objects can't be compared
             one.scores["all_empty_score"] = float(empty)
     metric = METRICS[spec.metric]
     of_classes = {name: one.scores for name, one in tuned.items()}
@@ -94,13 +101,11 @@ def describe(
 ) -> str:
     """Say what was chosen and what it scores."""
     low, high = scores["nested_score_low"], scores["nested_score_high"]
-    lines = [
-        f"nested out-of-fold {metric} {scores['nested_score']:.4f}"
-        f" (95 %: {low:.4f} to {high:.4f}),"
-        f" {scores['oof_score']:.4f} on the frames that chose the cut-offs,"
-        f" all-empty {scores['all_empty_score']:.4f},"
-        f" perfect presence {scores['perfect_presence_score']:.4f}"
+    parts = [
+        f"nested out-of-fold {metric} {scores['nested_score']:.4f} (95 %: {low:.4f} to {high:.4f})",
+        *(f"{scores[name]:.4f} {text}" for name, text in _TOLD.items() if name in scores),
     ]
+    lines = [", ".join(parts)]
     for name, cutoffs in chosen.items():
         of_class = f" of {name}" if len(chosen) > 1 else ""
         values = ", ".join(f"{key} {value}" for key, value in cutoffs.items())
@@ -128,7 +133,10 @@ def _tune_class(
         "oof_score": oof,
         "oof_score_at_half": curve["score_without_min_area"][THRESHOLDS == 128].item(),
         "all_empty_score": empty,
-        "perfect_presence_score": _with_perfect_presence(frames, equal, metric),
+        "perfect_presence_score": max(
+            _with_perfect_presence(of_prior, equal, metric, params.tune.rules, nested.cutoffs.upper)
+            for of_prior in tables.values()
+        ),
     }
     best = tables[nested.cutoffs.shape_prior]
     areas = score_min_areas(best, nested.cutoffs, metric=metric)
@@ -176,10 +184,14 @@ def _score_thresholds(frames: Frames, weights: np.ndarray, metric: Metric) -> pd
     return pd.DataFrame({"threshold": THRESHOLDS, **scores})
 
 
-def _with_perfect_presence(frames: Frames, weights: np.ndarray, metric: Metric) -> float:
-    """Return the score at the best threshold if every empty frame were predicted empty."""
+def _with_perfect_presence(
+    frames: Frames, weights: np.ndarray, metric: Metric, rules: Sequence[Rule], upper: int
+) -> float:
+    """Return the score at the best cut-offs if every empty frame were predicted empty."""
     shown = frames._replace(shown=frames.true_areas > 0)
-    return float(search_pieces(shown, weights, [], metric=metric, uppers=(0,)).scores.max())
+    others = [rule for rule in rules if rule != "presence"]
+    found = search_pieces(shown, weights, others, metric=metric, uppers={0, upper})
+    return float(found.scores.max())
 
 
 def _touches_border(runs: str, height: int, width: int) -> bool:
