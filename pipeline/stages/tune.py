@@ -26,9 +26,9 @@ from pipeline.stages.out_of_fold import OutOfFold, write_tables
 from pipeline.stages.scores import mean_score, summarise
 
 _TOLD = {
-    "oof_score": "on the frames that chose the cut-offs",
-    "all_empty_score": "all-empty",
-    "perfect_presence_score": "with perfect presence",
+    "oof_score": "{:.4f} on the frames that chose the cut-offs",
+    "all_empty_score": "all-empty {:.4f}",
+    "perfect_presence_score": "perfect presence {:.4f}",
 }
 
 
@@ -103,7 +103,7 @@ def describe(
     low, high = scores["nested_score_low"], scores["nested_score_high"]
     parts = [
         f"nested out-of-fold {metric} {scores['nested_score']:.4f} (95 %: {low:.4f} to {high:.4f})",
-        *(f"{scores[name]:.4f} {text}" for name, text in _TOLD.items() if name in scores),
+        *(text.format(scores[name]) for name, text in _TOLD.items() if name in scores),
     ]
     lines = [", ".join(parts)]
     for name, cutoffs in chosen.items():
