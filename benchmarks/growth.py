@@ -9,7 +9,7 @@ Memory is what a process and its workers hold themselves. Pages of mapped files,
 takes back when it needs them, are in the second column of memory.
 
 The limit of a stage is its innermost work alone, on the same frames: decoding every file, the
-networks on one batch again and again, the max-tree of every map, the run lengths of every mask,
+networks on one batch again and again, the pieces of every map, the run lengths of every mask,
 JPEG and PNG of every frame. The share says how much of the stage's time that takes. Growth and
 share are of a processor's seconds, which a busy machine hardly changes; those by the clock stand
 beside.
@@ -27,7 +27,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from measure import Measured, run_pipeline
-from skimage.morphology import max_tree
 from synthetic import (
     save_networks,
     write_out_of_fold,
@@ -38,6 +37,7 @@ from synthetic import (
 
 from pipeline.dataset.store import open_store
 from pipeline.masks import rle
+from pipeline.masks.pieces import list_pieces
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.report.frames import encode_image, encode_map
@@ -88,13 +88,14 @@ def time_limits(
         limits |= {"preprocess": decoding, "audit": decoding}
     if {"tune", "report"} & set(stages):
         predictions = np.lib.format.open_memmap(paths.oof(0), mode="r")[:TRIED]
-        maps = np.array(predictions["prob_map"][:, 0])  # max_tree takes none that is read-only
+        maps = predictions["prob_map"][:, 0]
 
         def encode(row: int) -> None:
             encode_image(store.images[row])
             encode_map(maps[row])
 
-        limits["tune"] = per_item(lambda one: max_tree(one, connectivity=2), maps)
+        held = store.masks[: len(maps)] > 0
+        limits["tune"] = per_item(lambda row: list_pieces(maps[row], held[row]), range(len(maps)))
         limits["report"] = 2 * per_item(encode, range(len(maps)))
     if "predict" in stages:
         of_batch = seconds_of_networks(paths, params, store.images)
