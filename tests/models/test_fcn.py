@@ -67,7 +67,6 @@ def test_build_fcn_presence_head_leaves_the_mask_as_it_is():
 
 
 def test_build_fcn_skips_start_at_zero():
-    """With its skips at zero FCN-8s computes what FCN-32s computes but for the upsampling."""
     model = build_fcn(final_stride=8, width=1, refine=False)
     for pool in ("pool4", "pool3"):
         kernel, bias = model.get_layer(f"score_{pool}").get_weights()
