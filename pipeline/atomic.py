@@ -1,6 +1,7 @@
 """Outputs are written beside their place and renamed: a kill leaves the old one or the new one."""
 
 import ctypes
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
     OSError
         The disk is full or the folder can't be written. `path` is then as it was.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file, got a folder", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:

@@ -16,6 +16,13 @@ class Section(BaseModel):
 
 
 Model = TypeVar("Model", bound=Section)
+# In place of Pydantic's words, which are of Python.
+_IN_TERMS_OF_YAML = {
+    "tuple_type": "expected a list",
+    "dict_type": "expected keys with values",
+    "model_type": "expected keys with values",
+    "too_short": "expected one value at least",
+}
 
 
 def listed(value: object) -> object:
@@ -49,7 +56,8 @@ def validate(model: type[Model], values: Any, source: Path) -> Model:
         ``params.yaml: train.epochs: Input should be greater than 0, got -1``.
     """
     if not isinstance(values, dict):
-        raise InputError(f"{source}: expected a mapping, got {type(values).__name__}")
+        got = "nothing" if values is None else type(values).__name__
+        raise InputError(f"{source}: expected keys with values, got {got}")
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -60,7 +68,7 @@ def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"] if part != "function-after")
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = _IN_TERMS_OF_YAML.get(fault["type"], fault["msg"].removeprefix("Value error, "))
     if fault["type"] in ("missing", "value_error"):
         return f"{where}: {message}" if where else message
     return f"{where}: {message}, got {fault['input']!r}"

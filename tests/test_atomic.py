@@ -190,3 +190,9 @@ def test_atomic_folder_below_a_file_is_an_os_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError), atomic_folder(tmp_path / "file" / "data"):
         pytest.fail("entered")
+
+
+def test_atomic_file_in_the_place_of_a_folder_is_an_os_error_that_names_it(tmp_path):
+    with pytest.raises(IsADirectoryError, match="got a folder") as caught, atomic_file(tmp_path):
+        pytest.fail("entered")
+    assert caught.value.filename == str(tmp_path)

@@ -84,8 +84,9 @@ def test_validate_faults_are_one_line_with_their_paths(tmp_path, values, expecte
     assert str(caught.value) == f"{tmp_path / 'a.yaml'}: {expected}"
 
 
-@pytest.mark.parametrize("values", [None, [], "text", 3])
-def test_validate_no_mapping_is_refused(tmp_path, values):
-    kind = type(values).__name__
-    with pytest.raises(InputError, match=f"a.yaml: expected a mapping, got {kind}$"):
+@pytest.mark.parametrize(
+    ("values", "got"), [(None, "nothing"), ([], "list"), ("text", "str"), (3, "int")]
+)
+def test_validate_no_mapping_is_refused(tmp_path, values, got):
+    with pytest.raises(InputError, match=f"a.yaml: expected keys with values, got {got}$"):
         validate(Outer, values, tmp_path / "a.yaml")

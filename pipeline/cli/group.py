@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import os
 from contextlib import redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.competitions.spec import Spec
 
 # Every command under the heading of the help, in the order of the work, with the one to go on with.
 SECTIONS = {
@@ -80,9 +83,20 @@ class Commands(click.Group):
             raise click.ClickException(f"{where}{error.strerror or error}") from error
         except KeyboardInterrupt as error:
             raise Stopped(ctx.invoked_subcommand) from error
-        if not (ctx.params["quiet"] or "DVC_STAGE" in os.environ):  # DVC goes on by itself
-            click.echo(f"next: {ctx.obj or _NEXT[ctx.invoked_subcommand]}", err=True)
+        after = _NEXT[ctx.invoked_subcommand] if ctx.obj is None else ctx.obj
+        if "spec" in ctx.meta and after.startswith("pipeline upload"):
+            after = _after_the_last(ctx.meta["spec"], ctx.invoked_subcommand)
+        quiet = ctx.params["quiet"] or "DVC_STAGE" in os.environ  # DVC goes on by itself
+        if after and not quiet:
+            click.echo(f"next: {after}", err=True)
         return result
+
+
+def _after_the_last(spec: Spec, command: str) -> str:
+    """Return what comes after the submission: the upload, else its score where masks are known."""
+    if spec.kaggle is not None:
+        return "pipeline upload -m TEXT"
+    return "" if spec.truth is None or command == "score" else "pipeline score"
 
 
 class Stopped(click.ClickException):

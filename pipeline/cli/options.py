@@ -23,7 +23,11 @@ FILE = click.Path(path_type=Path)
 class FoldChoice(click.ParamType):
     """A fold's index or ``all``."""
 
-    name = "K|all"
+    name = "fold"
+
+    def get_metavar(self, param, ctx=None):
+        """Return how the help shows it."""
+        return "K|all"
 
     def convert(self, value, param, ctx):
         """Return an int, or "all"."""
@@ -43,7 +47,8 @@ def open_project() -> tuple[Params, Paths]:
     if not paths.params.exists():
         raise InputError(f"{paths.params}: no such file here; run: pipeline init COMPETITION")
     params = load_params(paths.params)
-    load_spec(params.competition)  # a typo is told by every command
+    spec = load_spec(params.competition)  # a typo is told by every command
+    click.get_current_context().find_root().meta["spec"] = spec
     return params, paths
 
 
@@ -69,8 +74,8 @@ def on_ray(command: Callable[..., None]) -> Callable[..., None]:
 
     amount = click.FloatRange(min=0)
     for option in (
-        click.option("--gpus", type=amount, metavar="N", help="Of each of them, on Ray."),
-        click.option("--cpus", type=amount, metavar="N", help="Of each process, on Ray."),
+        click.option("--gpus", type=amount, metavar="N", help="GPUs for each process, on Ray."),
+        click.option("--cpus", type=amount, metavar="N", help="Cores for each process, on Ray."),
         click.option("--on", type=click.Choice(["ray"]), help="The cluster at RAY_ADDRESS."),
     ):
         check = option(check)

@@ -38,7 +38,9 @@ def init(
         print_parts(stage.list_competitions())
         click.get_current_context().find_root().obj = "pipeline init NAME"
         return
-    click.echo(stage.run(Paths(Path()), competition, data_dir=data, device=device, network=network))
+    paths = Paths(Path())
+    click.echo(stage.run(paths, competition, data_dir=data, device=device, network=network))
+    click.get_current_context().find_root().obj = stage.next_command(paths)
 
 
 @main.command()
@@ -132,6 +134,7 @@ def predict(
         from pipeline.stages import predict_folder
 
         click.echo(predict_folder.run(params, paths, folds, images, out))
+        click.get_current_context().find_root().obj = ""
         return
     from pipeline.stages import predict as stage
 
@@ -167,3 +170,5 @@ def report(compare: bool, projects: tuple[Path, ...], pictures: Path | None) -> 
         click.echo(stage.write_pictures(params, paths, pictures))
     else:
         click.echo(stage.run(params, paths))
+        if not paths.submission.exists():
+            click.get_current_context().find_root().obj = "pipeline predict"

@@ -70,7 +70,13 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
 @main.command()
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
-@click.option("--pictures", type=click.IntRange(min=0), default=20, show_default=True)
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="To draw.",
+)
 def diff(first: Path, second: Path, pictures: int) -> None:
     """Say how far two submissions agree, and draw their largest changes."""
     from pipeline.stages import diff as stage
@@ -80,7 +86,7 @@ def diff(first: Path, second: Path, pictures: int) -> None:
 
 @main.command()
 @click.argument("submission", type=FILE)
-@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="To draw.")
 @click.option("--out", type=FILE, metavar="PNG", help="Instead of reports/show.png.")
 def show(submission: Path, count: int, out: Path | None) -> None:
     """Draw a submission's masks on the test frames."""
@@ -117,7 +123,9 @@ def ledger(update: bool) -> None:
 
 
 @main.command()
-@click.option("--pictures", type=click.IntRange(min=0), default=50, show_default=True)
+@click.option(
+    "--pictures", type=click.IntRange(min=0), default=50, show_default=True, help="Pairs to draw."
+)
 def audit(pictures: int) -> None:
     """Check the raw files; look for frames of one scene and for leaks."""
     from pipeline.stages import audit as stage
@@ -139,7 +147,12 @@ def views() -> None:
 @main.command()
 @click.argument("runs", type=FILE, nargs=-1, required=True)
 @click.option("--out", type=FILE, required=True, metavar="FOLDER", help="A new folder.")
-@click.option("--weights", default="equal", show_default=True, help="equal, score, or 2,1,1.")
+@click.option(
+    "--weights",
+    default="equal",
+    show_default=True,
+    help="equal, score (gain over empty masks), or 2,1,1.",
+)
 def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
     """Average the maps of RUNS, finished project folders, into a new one."""
     from pipeline.stages import ensemble as stage
@@ -149,12 +162,14 @@ def ensemble(runs: tuple[Path, ...], out: Path, weights: str) -> None:
 
 @main.command()
 @click.argument("plan", type=FILE)
-@click.option("--minutes", type=float, help="Start no training after; the next call goes on.")
+@click.option("--minutes", type=float, help="After these start no training; the next call does.")
 @on_ray
 def compare(plan: Path, minutes: float | None, **where: Any) -> None:
     """Train the experiments of PLAN, a YAML file, on the same folds and seeds."""
     if where["on"] and minutes is not None:
         raise click.UsageError("expected --minutes or --on ray, not both")
+    if minutes is not None and not minutes >= 0:  # nor what is no number
+        raise click.UsageError(f"--minutes: expected a number from 0 on, got {minutes}")
     params, paths = open_project()
     start_keras()
     from pipeline.stages import compare as stage

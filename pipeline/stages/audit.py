@@ -23,6 +23,7 @@ from pipeline.progress import progress_bar
 from pipeline.report.contact_sheet import Picture, describe_area, write_sheets
 from pipeline.stages.audit_files import find_faults
 from pipeline.stages.folds import read_folds
+from pipeline.stages.init import how_to_get
 
 
 def run(params: Params, paths: Paths, *, pictures: int) -> Iterator[str]:
@@ -52,7 +53,8 @@ def run(params: Params, paths: Paths, *, pictures: int) -> Iterator[str]:
     elif is_preprocessed:
         yield f"{params.data_dir}: not there, so the raw files were not checked"
     else:
-        raise InputError(f"{params.data_dir}: no such folder; run: pipeline download")
+        get = how_to_get(params.competition)
+        raise InputError(f"{params.data_dir}: no such folder{f'; run: {get}' if get else ''}")
     if is_preprocessed:
         yield find_pairs(params, paths, pictures=pictures)
     else:

@@ -128,6 +128,10 @@ def _shares(weights: str, runs: Sequence[Run]) -> np.ndarray:
         values = np.ones(len(runs))
     elif weights == "score":
         values = np.array([_gain_over_empty(run.paths.metrics) for run in runs])
+        if not values.any():
+            raise InputError(
+                "weights: no run's nested score is above that of empty masks; use equal or numbers"
+            )
     else:
         try:
             values = np.array([float(part) for part in weights.split(",")])

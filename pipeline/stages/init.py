@@ -62,6 +62,23 @@ def run(
     return f"{paths.params}: {competition}, raw files in {data}{kept}{missing}"
 
 
+def next_command(paths: Paths) -> str:
+    """Return what goes on with a new params.yaml: what gets the raw files, or all of it."""
+    params = load_params(paths.params)
+    if params.competition == "sample" or (paths.root / params.data_dir).is_dir():
+        return "dvc repro"
+    return how_to_get(params.competition) or "pipeline preprocess, with the raw files there"
+
+
+def how_to_get(competition: str) -> str | None:
+    """Return the command that gets the raw files, None where nothing does."""
+    if competition == "sample":
+        return "pipeline sample"
+    spec = load_spec(competition)
+    has_source = spec.archive is not None or spec.kaggle is not None
+    return "pipeline download" if has_source else None
+
+
 def list_competitions() -> Table:
     """Return the competitions that come with the project: name, title, classes and metric."""
     specs = {name: load_spec(name) for name in known_specs()}
@@ -95,13 +112,12 @@ def render_params(
 
 
 def _what_is_missing(competition: str, data: str) -> str:
-    if competition == "sample":
+    get, spec = how_to_get(competition), load_spec(competition)
+    if get == "pipeline sample":
         return ""
-    spec = load_spec(competition)
     masks = spec.masks[0] if spec.masks else spec.mask_table.file
     by_hand = f"put {spec.images[0]}, {masks} and {spec.test[0]} in it"
-    if spec.archive is not None or spec.kaggle is not None:
-        by_hand = f"run: pipeline download, or {by_hand}"
+    by_hand = f"run: {get}, or {by_hand}" if get else by_hand
     return f"\n{data}: not there yet; {by_hand}"
 
 

@@ -72,7 +72,8 @@ def run(params: Params, paths: Paths) -> str:
         write_text(paths.report, page)
         remove_others(pictures)
         if test is None:
-            note = f"{paths.test_report} needs a submission; run: pipeline predict, submit"
+            old = ", and is of an earlier one" if paths.test_report.exists() else ""
+            note = f"{paths.test_report} needs a submission{old}; run: pipeline predict, submit"
             return f"{paths.report}: {len(training.store.index)} frames; {note}"
         _write_test_page(params, paths, title, training, test, advance)
     counts = len(training.store.index), len(test[0].index)

@@ -29,8 +29,10 @@ def run(params: Params, paths: Paths, submission: Path, *, count: int, out: Path
     Raises
     ------
     InputError
-        The submission is at fault, or is not one of these test frames.
+        The submission is at fault, or is not one of these test frames, or `out` names no PNG.
     """
+    if out is not None and out.suffix.lower() != ".png":
+        raise InputError(f"{out}: expected a name that ends in .png")
     spec = load_spec(params.competition)
     originals = open_originals(params, paths)
     rows, ids = read_submission(submission, spec), list(originals.shapes)

@@ -118,11 +118,11 @@ def read_cutoffs(path: Path, spec: Spec) -> dict[str, Cutoffs]:
         raise InputError(f"{path}: no such file; {again}") from error
     except ValidationError as error:
         fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise InputError(f"{path}: damaged ({where} {fault['msg']}); {again}") from error
+        where = " ".join([".".join(map(str, fault["loc"])), fault["msg"]]).strip()
+        raise InputError(f"{path}: damaged ({where}); {again}") from error
     if list(values) != list(spec.classes):
         raise InputError(
-            f"{path}: expected the classes {', '.join(spec.classes)}, got {', '.join(values)};"
-            f" {again}"
+            f"{path}: expected the classes {', '.join(spec.classes)},"
+            f" got {', '.join(values) or 'none'}; {again}"
         )
     return {name: Cutoffs(**chosen.model_dump()) for name, chosen in values.items()}

@@ -166,7 +166,7 @@ PARAMS_FAULTS = {
     ),
     "number for a list": (
         {"folds": {"indices": 5}},
-        "folds.indices: Input should be a valid tuple, got 5\n",
+        "folds.indices: expected a list, got 5\n",
     ),
     "section for a number": ({"seed": {}}, "seed: Input should be a valid integer, got {}"),
     "below the least": (
@@ -200,7 +200,7 @@ def test_load_params_bad_value_is_refused(project, fault):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "params.yaml: expected a mapping, got NoneType\n"),
+        ("", "params.yaml: expected keys with values, got nothing\n"),
         ("seed: 1\n", "params.yaml: competition: Field required; data_dir: Field required; "),
         ("seed: [1\n", "params.yaml: not valid YAML: "),
         ("seed: 1\nseed: 2\n", "params.yaml: not valid YAML: "),
@@ -255,7 +255,9 @@ def test_init_bad_competition_is_refused(project, arguments, message):
 
 def test_preprocess_unknown_competition_is_refused(project):
     change_params({"competition": "nerve"})
-    assert_refused(["preprocess"], "competition: expected one of airbus-ships, carvana, ")
+    assert_refused(
+        ["preprocess"], "params.yaml: competition: expected one of airbus-ships, carvana, "
+    )
 
 
 # Specs: keys that replace those of sample.yaml, then any command
@@ -268,7 +270,7 @@ SPEC_FAULTS = {
     "unknown key": ({"class": ["a"]}, "class: unknown key\n"),
     "no class": ({"classes": []}, "classes: Value should have at least 1 item"),
     "class twice": ({"classes": ["a", "a"]}, "classes: expected names that differ, got ['a', 'a']"),
-    "classes not a list": ({"classes": "a"}, "classes: Input should be a valid tuple, got 'a'"),
+    "classes not a list": ({"classes": "a"}, "classes: expected a list, got 'a'"),
     "many classes": (
         {"classes": list("abcdefghi")},
         "classes: expected at most 8, 255 exclusive ones, got 9\n",

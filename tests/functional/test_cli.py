@@ -72,6 +72,31 @@ def test_next_command_is_told_beside_the_output(project):
     assert result.stderr == "next: pipeline weights\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("sample", "dvc repro"),
+        ("usgra-seg", "pipeline download"),
+        ("folder", "pipeline preprocess, with the raw files there"),
+    ],
+)
+def test_next_command_after_init_gets_the_raw_files(empty, name, after):
+    assert run_cli("init", name).stderr == f"next: {after}\n"
+
+
+def test_next_command_is_no_upload_where_kaggle_knows_no_such_competition(project):
+    assert run_cli("check", "submissions/submission.csv").stderr == "next: pipeline score\n"
+    run_well("report")
+    PATHS.submission.unlink()
+    result = run_cli("report")
+    assert "needs a submission, and is of an earlier one; run" in result.stdout
+    assert result.stderr == "next: pipeline predict\n"
+
+
+def test_help_shows_fold_as_it_is_typed():
+    assert "--fold K|all" in run_cli("train", "--help").stdout
+
+
 def test_next_command_is_not_told_by_a_command_that_fails(empty):
     assert "next:" not in run_cli("folds").stderr
 

@@ -120,6 +120,16 @@ def test_ensemble_fault_is_one_line_and_nothing_is_written(runs, fault):
     assert sorted(Path().rglob("*")) == before
 
 
+def test_ensemble_by_score_of_runs_no_better_than_empty_is_refused(runs):
+    for run in (FIRST, SECOND):
+        scores = json.loads(run.metrics.read_text())
+        run.metrics.write_text(json.dumps(scores | {"nested_score": 0.1, "all_empty_score": 0.5}))
+    result = run_cli("ensemble", "first", "second", "--out", "out", "--weights", "score")
+    assert result.exit_code == 1
+    assert "weights: no run's nested score is above that of empty masks" in result.stderr
+    assert not OUT.root.exists()
+
+
 @pytest.mark.parametrize("weights", ["1", "1,x", "-1,2", "0,0", "nan,1", "best"])
 def test_ensemble_weights_that_cannot_be_are_refused(runs, weights):
     result = run_cli("ensemble", "first", "second", "--out", "out", "--weights", weights)
