@@ -1,6 +1,6 @@
 """The learning curves of finished trainings, in a CSV file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -32,7 +32,12 @@ class Curves:
 
     def has(self, key: Mapping[str, str | int]) -> bool:
         """Tell whether a run of the same data, parameters and code is there."""
-        return any(curve[list(key)].iloc[0].to_dict() == key for curve in self.of_runs)
+        return bool(self.select([key]))
+
+    def select(self, keys: Iterable[Mapping[str, str | int]]) -> list[pd.DataFrame]:
+        """Return the curves of these runs that are there, in the file's order."""
+        wanted = list(keys)
+        return [curve for curve in self.of_runs if curve[_KEY].iloc[0].to_dict() in wanted]
 
     def add(self, key: Mapping[str, str | int], curve: pd.DataFrame) -> None:
         """Write the file with a run's curve, in place of an outdated one."""

@@ -94,6 +94,32 @@ def test_compare_out_of_time_starts_no_training(project):
     assert project.trained == []
 
 
+def test_compare_sums_up_the_runs_of_the_plan_alone(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("seeds: [3, 4]", "seeds: [3]"))
+    table, _ = project.run()
+    assert table.frame["runs"].tolist() == [2, 2]
+    curves = pd.read_csv(project.folder / "plan.csv")
+    assert set(curves["seed"]) == {3, 4}  # the file keeps what other plans trained
+
+
+def test_compare_outdated_curve_is_not_shown_as_the_new_experiment(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("width: 1", "width: 2"))
+    table, _ = project.run(minutes=0)
+    assert table.frame["experiment"].tolist() == ["short"]
+
+
+def test_compare_out_of_time_with_other_experiments_says_so(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("narrow", "thin").replace("short", "brief"))
+    (text,) = project.run(minutes=0)
+    assert text.startswith("no training of")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -102,6 +128,8 @@ def test_compare_out_of_time_starts_no_training(project):
         (("model: {width: 1}", "seed: 4"), "seed is the same for all"),
         (("folds: [0, 1]", "folds: [7]"), "fold: expected one of"),
         (("folds: [0, 1]", "folds: []"), "plan.yaml: folds: "),
+        (("folds: [0, 1]", "folds: [1, 1]"), r"folds: expected every number once, got \[1, 1\]"),
+        (("seeds: [3, 4]", "seeds: [3, 3]"), r"seeds: expected every number once, got \[3, 3\]"),
         (("narrow:", "'a/b':"), "plan.yaml: experiments"),
     ],
 )
