@@ -45,10 +45,11 @@ Numbers = Annotated[
 ]
 
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w .+-]*$")]  # becomes part of file names
+_CHANGEABLE = ("model", "train")  # all else is another task, or comes after the training
 
 
 class Plan(Section):
-    """What is compared: each experiment changes some parameters of params.yaml."""
+    """What is compared: each experiment changes some of params.yaml's model and train."""
 
     folds: Numbers
     seeds: Numbers
@@ -148,13 +149,12 @@ def _short(run: Run, paths: Paths) -> str:
 def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:
     values = params.model_dump(mode="json")
     for section, change in changes.items():
-        if isinstance(change, dict) and isinstance(values.get(section), dict):
-            values[section] = {**values[section], **change}
-        else:
-            values[section] = change
-    for fixed in ("preprocess", "folds", "seed"):
-        if fixed in changes:
-            raise InputError(f"{where}: {fixed} is the same for all experiments")
+        if section not in _CHANGEABLE:
+            raise InputError(
+                f"{where}: expected changes of {' and '.join(_CHANGEABLE)}, got {section}, which"
+                " is the same for all experiments"
+            )
+        values[section] = {**values[section], **change} if isinstance(change, dict) else change
     return validate(Params, values, Path(where))
 
 
