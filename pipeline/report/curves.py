@@ -10,6 +10,16 @@ from pipeline.errors import InputError
 
 _RUN = ["experiment", "seed", "fold"]
 _KEY = [*_RUN, "fingerprint"]
+_TYPES = {
+    "epoch": int,
+    "images": int,
+    "seconds": float,
+    "score": float,
+    "experiment": str,
+    "seed": int,
+    "fold": int,
+    "fingerprint": str,
+}
 
 
 class Curves:
@@ -50,13 +60,13 @@ class Curves:
 
 def _read_curves(path: Path) -> list[pd.DataFrame]:
     """Return the curve of each finished run."""
-    columns = ["epoch", "images", "seconds", "score", *_KEY]
     if not path.exists():
         return []
     try:
-        table = pd.read_csv(path, dtype={"experiment": str, "fingerprint": str})
+        # An experiment may be called NA or None; a score alone may be missing.
+        table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values={"score": [""]})
     except ValueError as error:
         raise InputError(f"{path}: not a CSV file: {error}") from error
-    if list(table) != columns:
-        raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
+    if list(table) != list(_TYPES):
+        raise InputError(f"{path}: expected the columns {list(_TYPES)}, got {list(table)}")
     return [curve for _, curve in table.groupby(_KEY, sort=False)]

@@ -143,7 +143,7 @@ class Run:
 
 def _short(run: Run, paths: Paths) -> str:
     text = fingerprint(run.params, paths, run.fold)
-    return "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:

@@ -94,6 +94,40 @@ def test_compare_out_of_time_starts_no_training(project):
     assert project.trained == []
 
 
+@pytest.mark.parametrize("name", ["NA", "'null'", "None", "'1'"])
+def test_compare_experiment_of_any_name_is_trained_once(project, name):
+    (project.folder / "plan.yaml").write_text(PLAN.replace("narrow", name))
+    project.run()
+    project.trained.clear()
+    table, _ = project.run()
+    assert project.trained == []
+    assert set(table.frame["experiment"]) == {name.strip("'"), "short"}
+
+
+def test_compare_curve_without_a_score_is_read_again(project):
+    project.run()
+    file = project.folder / "plan.csv"
+    file.write_text(file.read_text().replace("0.31000", ""))  # seed 3, fold 1 was not a number
+    project.trained.clear()
+    project.run()
+    assert project.trained == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("epoch,images", "step,images"), "plan.csv: expected the columns .*'epoch'.*'step'"),
+        (("1,32,", "one,32,"), "plan.csv: not a CSV file: .*'one'"),
+    ],
+)
+def test_compare_file_that_holds_no_curves_is_refused(project, change, message):
+    project.run()
+    file = project.folder / "plan.csv"
+    file.write_text(file.read_text().replace(*change))
+    with pytest.raises(InputError, match=message):
+        project.run()
+
+
 def test_compare_sums_up_the_runs_of_the_plan_alone(project):
     project.run()
     plan = project.folder / "plan.yaml"
