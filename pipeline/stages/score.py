@@ -22,6 +22,7 @@ from pipeline.masks.metrics import METRICS
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
+from pipeline.stages.scores import mean_score
 
 
 def run(
@@ -51,33 +52,21 @@ def run(
     scores = score_images(params, paths, submission, truth)
     if per_image is not None:
         write_text(per_image, scores.to_csv(index=False, float_format="%.6f"))
-    parts = [part for _, part in scores.groupby("class", sort=False)]
     positives = scores["true_area"] > 0
     dice = scores["dice"][positives].mean()
     with_mask = f", Dice {dice:.4f} on those with a mask" if positives.any() else ""
-    mean, empty = (_mean_score(parts, spec, empty=empty) for empty in (False, True))
+    mean, empty = (_mean_score(scores, spec, empty=empty) for empty in (False, True))
     return (
-        f"{submission}: {spec.metric_name} {mean:.4f} over {len(parts[0])} images{with_mask}"
-        f" (all-empty {empty:.4f})"
+        f"{submission}: {spec.metric_name} {mean:.4f} over {scores['id'].nunique()} images"
+        f"{with_mask} (all-empty {empty:.4f})"
     )
 
 
-def _mean_score(parts: Sequence[pd.DataFrame], spec: Spec, *, empty: bool) -> float:
+def _mean_score(scores: pd.DataFrame, spec: Spec, *, empty: bool) -> float:
     """Return the mean over classes of the competition's score, or of what empty masks get."""
-    column = "empty_score" if empty else "score"
-    if column in parts[0]:  # of objects each image has its own
-        return float(np.mean([part[column].mean() for part in parts]))
-    scores = []
-    for part in parts:
-        areas = part[["overlap", "true_area", "predicted_area"]].to_numpy().T * [
-            [1 - empty],
-            [1],
-            [1 - empty],
-        ]
-        if spec.exclusive and not areas.any():  # as in the nested score
-            continue
-        scores.append(METRICS[spec.metric].score(*areas, np.full((len(part), 1), 1 / len(part))))
-    return float(np.mean(scores)) if scores else 1.0
+    table = scores.assign(overlap=0, predicted_area=0) if empty else scores
+    of_objects = {"empty_score" if empty else "score": "objects"}
+    return mean_score(table.rename(columns=of_objects), METRICS[spec.metric])
 
 
 def score_images(params: Params, paths: Paths, submission: Path, truth: Path) -> pd.DataFrame:
