@@ -76,7 +76,7 @@ def tabulate_prior(name, oof, train, folds, tests, index) -> tuple[Frames, list[
 
 def truth_of_test(params: Params, paths: Paths, index: pd.DataFrame) -> pd.DataFrame:
     """Return the test index with the true masks."""
-    from pipeline.stages.score import TruthFolder
+    from pipeline.kaggle.solution import TruthFolder
 
     spec = load_spec(params.competition)
     folder = TruthFolder(paths.root / params.data_dir / FilePattern(spec.truth).folder, spec)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from pipeline.dataset.augment import Augmentation
-from pipeline.dataset.images import resize_image, resize_mask
+from pipeline.dataset.images import resize_image, resize_masks
 from pipeline.masks.codes import pack, unpack
 
 # Masks float32 (N, H, W, K), 0 or 1; for a presence head in a dict as "mask", beside "presence",
@@ -107,11 +107,10 @@ class TrainingBatches(keras.utils.PyDataset):
     def _rescale(self, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = (max(32, round(n * self.scale / 32) * 32) for n in image.shape[:2])
         small = resize_image(image, height, width).reshape(height, width, -1)
-        masks = np.moveaxis(
-            unpack(mask, self.classes.count, exclusive=self.classes.exclusive), -1, 0
-        )
-        resized = np.stack([resize_mask(one, height, width) for one in masks], axis=-1)
-        return small, pack(resized, exclusive=self.classes.exclusive)
+        exclusive = self.classes.exclusive
+        masks = unpack(mask, self.classes.count, exclusive=exclusive)
+        resized = resize_masks(masks, height, width, exclusive=exclusive)
+        return small, pack(resized, exclusive=exclusive)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's order and changes."""

@@ -161,8 +161,42 @@ def resize_mask(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     -------
     ndarray of bool, shape (height, width)
     """
-    coverage = _resize(mask.astype(np.uint8) * 255, height, width, growing=cv2.INTER_AREA)
-    return coverage >= 128  # 127.5, half of 255, was rounded up
+    return _area_share(mask, height, width) >= 128  # 127.5, half of 255, was rounded up
+
+
+def resize_masks(of_classes: np.ndarray, height: int, width: int, *, exclusive: bool) -> np.ndarray:
+    """Resize the masks of several classes.
+
+    Classes that may overlap are resized each by itself, as in `resize_mask`. Of exclusive ones a
+    new pixel gets the class with the largest share of its area, of equal shares the first, and
+    none (void) where the pixels without a class have more than each.
+
+    Parameters
+    ----------
+    of_classes : ndarray of bool, shape (h, w, K)
+    height, width : int
+        The new size, pixels.
+    exclusive : bool
+        Whether no pixel has two classes.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width, K)
+
+    Examples
+    --------
+    >>> four = np.eye(4, dtype=bool).reshape(2, 2, 4)  # each pixel has its own class
+    >>> resize_masks(four, 1, 1, exclusive=True)
+    array([[[ True, False, False, False]]])
+    >>> resize_masks(four, 1, 1, exclusive=False)
+    array([[[False, False, False, False]]])
+    """
+    masks = np.moveaxis(of_classes, -1, 0)
+    if not exclusive:
+        return np.stack([resize_mask(mask, height, width) for mask in masks], axis=-1)
+    void = ~of_classes.any(axis=-1)
+    shares = np.stack([_area_share(mask, height, width) for mask in (*masks, void)])
+    return shares.argmax(axis=0)[..., None] == np.arange(len(masks))
 
 
 def resize_prob_map(prob_map: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -204,6 +238,11 @@ def _resize(image: np.ndarray, height: int, width: int, *, growing: int) -> np.n
     smaller = min(image.shape[1], width), min(image.shape[0], height)
     shrunk = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
     return cv2.resize(shrunk, (width, height), interpolation=growing)
+
+
+def _area_share(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return how much of each new pixel was foreground, uint8 (height, width), 0 to 255."""
+    return _resize(mask.astype(np.uint8) * 255, height, width, growing=cv2.INTER_AREA)
 
 
 def _grey_foreground(path: Path, mask: np.ndarray, foreground: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from pipeline.competitions.spec import Spec
 from pipeline.dataset.arrays import Reading
-from pipeline.dataset.images import read_frame, resize_mask
+from pipeline.dataset.images import read_frame, resize_masks
 from pipeline.dataset.index import keep_ids, mask_row, open_index, write_tables
 from pipeline.dataset.truth import Truth, to_channels
 from pipeline.errors import InputError
@@ -94,7 +94,8 @@ def build_store(
         if truth is not None:
             pieces = truth.pieces(frame["id"], shape)
             of_classes = to_channels(pieces, len(spec.classes), shape)
-            codes[row] = pack(_resize_masks(of_classes, height, width), exclusive=spec.exclusive)
+            small = resize_masks(of_classes, height, width, exclusive=spec.exclusive)
+            codes[row] = pack(small, exclusive=spec.exclusive)
             foreground = of_classes[..., 1:] if spec.exclusive else of_classes
             area = int(np.count_nonzero(foreground.any(axis=-1)))
             entry |= {"subject": frame["subject"], "area": area, "contradicts": ""}
@@ -195,12 +196,6 @@ def create_map(path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.uint8) 
         with path.open("r+b") as handle:
             os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
     return array
-
-
-def _resize_masks(of_classes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize bool (h, w, K) to (height, width, K); no pixel gets two classes that had none."""
-    resized = [resize_mask(mask, height, width) for mask in np.moveaxis(of_classes, -1, 0)]
-    return np.stack(resized, axis=-1)
 
 
 def _describe(size: dict[str, int]) -> str:

@@ -24,10 +24,13 @@ class Metric:
         From intersection, true area and predicted area (pixels, arrays that broadcast) to scores.
     pooled : bool
         Whether the areas of all images are added up first; else the images' scores are averaged.
+    skips_absent : bool
+        Whether the mean over classes leaves out those that are in neither mask.
     """
 
     of_areas: OfAreas
     pooled: bool = False
+    skips_absent: bool = False
 
     def score(
         self, overlaps: np.ndarray, true_areas: np.ndarray, areas: np.ndarray, weights: np.ndarray
@@ -49,6 +52,34 @@ class Metric:
         if self.pooled:
             return self.of_areas(overlaps @ weights, true_areas @ weights, areas @ weights)
         return self.of_areas(overlaps, true_areas, areas) @ weights
+
+    def mean_over_classes(self, areas: np.ndarray) -> np.ndarray:
+        """Return the mean of the classes' scores, of each image or sum of images.
+
+        Parameters
+        ----------
+        areas : numpy.ndarray
+            (K, 3, R), pixels: of each class intersection, true area and predicted area.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, (R,); 1 where there is no class that counts: nothing is missed.
+
+        Examples
+        --------
+        >>> areas = np.array([[[2], [4], [2]], [[0], [0], [0]]])  # the second class is nowhere
+        >>> METRICS["mean_iou"].mean_over_classes(areas)
+        array([0.5])
+        >>> METRICS["global_dice"].mean_over_classes(areas).round(3)  # (2 / 3 + 1) / 2
+        array([0.833])
+        """
+        scores = np.stack([self.of_areas(*of_class) for of_class in areas])
+        if not self.skips_absent:
+            return scores.mean(axis=0)
+        counts = areas[:, 1:].any(axis=1)
+        total = (scores * counts).sum(axis=0)
+        return np.divide(total, counts.sum(axis=0), out=np.ones_like(total), where=counts.any(0))
 
 
 def f_from_areas(
@@ -107,5 +138,5 @@ METRICS: dict[str, Metric] = {
     "instance_precision": DICE,
     "instance_f2": DICE,
     # Of classes that exclude each other: the largest wins, and there is nothing to tune.
-    "mean_iou": Metric(iou_from_areas, pooled=True),
+    "mean_iou": Metric(iou_from_areas, pooled=True, skips_absent=True),
 }

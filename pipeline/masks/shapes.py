@@ -89,9 +89,14 @@ def fit_ellipses(prob_map: np.ndarray) -> np.ndarray:
         # A pixel is a square, of variance 1/12.
         height, width = row_row - row**2 + 1 / 12, column_column - column**2 + 1 / 12
         both = row_column - row * column
-        down, right = rows - row, columns - column
+        reach = 2 * np.sqrt(height), 2 * np.sqrt(width)  # of the ellipse, which fills its box
+        box = tuple(
+            slice(max(0, int(centre - far)), int(centre + far) + 2)
+            for centre, far in zip((row, column), reach, strict=True)
+        )
+        down, right = rows[box] - row, columns[box] - column
         distance = width * down**2 - 2 * both * down * right + height * right**2
-        fitted[distance <= 4 * (height * width - both**2)] = threshold
+        fitted[box][distance <= 4 * (height * width - both**2)] = threshold
     return fitted
 
 
@@ -115,10 +120,12 @@ def learn_components(masks: Iterable[np.ndarray]) -> np.ndarray:
         for mask in masks
         if mask.any()
     ]
-    flat = np.array(shrunk, dtype=np.float32).reshape(-1, _GRID[0] * _GRID[1])
-    pixels = flat.shape[1]
+    pixels = _GRID[0] * _GRID[1]
+    if not shrunk:  # nothing to learn from
+        return np.empty((0, pixels), np.float32)
+    flat = np.array(shrunk, dtype=np.float32)
     strength, components = eigh(flat.T @ flat, subset_by_index=(pixels - _COMPONENTS, pixels - 1))
-    return components.T[strength > 1e-4 * strength[-1]] if len(flat) else flat
+    return components.T[strength > 1e-4 * strength[-1]]
 
 
 def project(prob_map: np.ndarray, components: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The learning curves of finished trainings, in a CSV file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,16 @@ from pipeline.errors import InputError
 
 _RUN = ["experiment", "seed", "fold"]
 _KEY = [*_RUN, "fingerprint"]
+_TYPES = {
+    "epoch": int,
+    "images": int,
+    "seconds": float,
+    "score": float,
+    "experiment": str,
+    "seed": int,
+    "fold": int,
+    "fingerprint": str,
+}
 
 
 class Curves:
@@ -32,7 +42,12 @@ class Curves:
 
     def has(self, key: Mapping[str, str | int]) -> bool:
         """Tell whether a run of the same data, parameters and code is there."""
-        return any(curve[list(key)].iloc[0].to_dict() == key for curve in self.of_runs)
+        return bool(self.select([key]))
+
+    def select(self, keys: Iterable[Mapping[str, str | int]]) -> list[pd.DataFrame]:
+        """Return the curves of these runs that are there, in the file's order."""
+        wanted = list(keys)
+        return [curve for curve in self.of_runs if curve[_KEY].iloc[0].to_dict() in wanted]
 
     def add(self, key: Mapping[str, str | int], curve: pd.DataFrame) -> None:
         """Write the file with a run's curve, in place of an outdated one."""
@@ -45,13 +60,13 @@ class Curves:
 
 def _read_curves(path: Path) -> list[pd.DataFrame]:
     """Return the curve of each finished run."""
-    columns = ["epoch", "images", "seconds", "score", *_KEY]
     if not path.exists():
         return []
     try:
-        table = pd.read_csv(path, dtype={"experiment": str, "fingerprint": str})
+        # An experiment may be called NA or None; a score alone may be missing.
+        table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values={"score": [""]})
     except ValueError as error:
         raise InputError(f"{path}: not a CSV file: {error}") from error
-    if list(table) != columns:
-        raise InputError(f"{path}: expected the columns {columns}, got {list(table)}")
+    if list(table) != list(_TYPES):
+        raise InputError(f"{path}: expected the columns {list(_TYPES)}, got {list(table)}")
     return [curve for _, curve in table.groupby(_KEY, sort=False)]

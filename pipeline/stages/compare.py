@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.atomic import atomic_file
 from pipeline.cluster.board import training_board
@@ -30,17 +30,26 @@ from pipeline.stages.train_folds import LOCK_SECONDS, refuse_failures
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
 
+
+def _each_once(values: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected every number once, got {list(values)}")
+    return values
+
+
 Numbers = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
     BeforeValidator(listed),
     Field(min_length=1),
+    AfterValidator(_each_once),
 ]
 
 Name = Annotated[str, Field(pattern=r"^[\w+-][\w .+-]*$")]  # becomes part of file names
+_CHANGEABLE = ("model", "train")  # all else is another task, or comes after the training
 
 
 class Plan(Section):
-    """What is compared: each experiment changes some parameters of params.yaml."""
+    """What is compared: each experiment changes some of params.yaml's model and train."""
 
     folds: Numbers
     seeds: Numbers
@@ -60,7 +69,8 @@ def run(
     """Train every experiment of a plan on every fold and seed; return the table.
 
     What is done already is not done again: every finished run's curve is in the CSV beside the
-    plan, with a fingerprint of its data, parameters and code; a run that was killed goes on.
+    plan, with a fingerprint of its data, parameters and code; a run that was killed goes on. The
+    file keeps the curves of other plans too, the table and the plot are of this one's runs.
 
     Parameters
     ----------
@@ -98,10 +108,10 @@ def run(
                 break
             print(run)
             curves.add(keys[run], _train(run, paths))
-    if not curves.of_runs:
+    finished = curves.select(keys.values())
+    if not finished:
         return (f"no training of {plan_path} was started in {minutes} minutes",)
-    table = pd.concat(curves.of_runs)
-    table = table[table["experiment"].isin(variants)]
+    table = pd.concat(finished)
     with atomic_file(plan_path.with_suffix(".png")) as beside:
         draw_curves(table).savefig(beside, dpi=120)
     return summarise(table), f"\n{curves.path}, {plan_path.with_suffix('.png')}"
@@ -133,19 +143,18 @@ class Run:
 
 def _short(run: Run, paths: Paths) -> str:
     text = fingerprint(run.params, paths, run.fold)
-    return "x" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _changed(params: Params, changes: Mapping[str, Any], where: str) -> Params:
     values = params.model_dump(mode="json")
     for section, change in changes.items():
-        if isinstance(change, dict) and isinstance(values.get(section), dict):
-            values[section] = {**values[section], **change}
-        else:
-            values[section] = change
-    for fixed in ("preprocess", "folds", "seed"):
-        if fixed in changes:
-            raise InputError(f"{where}: {fixed} is the same for all experiments")
+        if section not in _CHANGEABLE:
+            raise InputError(
+                f"{where}: expected changes of {' and '.join(_CHANGEABLE)}, got {section}, which"
+                " is the same for all experiments"
+            )
+        values[section] = {**values[section], **change} if isinstance(change, dict) else change
     return validate(Params, values, Path(where))
 
 

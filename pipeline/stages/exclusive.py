@@ -11,12 +11,12 @@ from pipeline.dataset.decision import largest_wins
 from pipeline.dataset.index import open_masks
 from pipeline.masks import rle
 from pipeline.masks.dice import dice_from_areas
-from pipeline.masks.evaluation import bootstrap_sums
 from pipeline.masks.metrics import METRICS
 from pipeline.params import Params
 from pipeline.paths import Paths
 from pipeline.progress import progress_bar
 from pipeline.stages.out_of_fold import OutOfFold, write_tables
+from pipeline.stages.scores import mean_score, score_interval
 
 
 def score_exclusive(
@@ -36,58 +36,49 @@ def score_exclusive(
             for number, counted in enumerate((true & predicted, true, predicted)):
                 areas[number, :, row] = np.count_nonzero(counted, axis=(0, 1))
             advance()
-    low, high = bootstrap_sums(
-        areas.reshape(-1, len(index)), index["subject"].to_numpy(), _mean_iou, seed=params.seed
-    )
-    overlap, true, predicted = areas.sum(axis=2)
-    scores = {
-        "images": len(index),
-        "metric": spec.metric,
-        "nested_score": _score(areas),
-        "nested_score_low": low,
-        "nested_score_high": high,
-        "cutoffs": {},
-        "folds": {
-            str(fold): {"nested_score": _score(areas[..., predictions.folds == fold])}
-            for fold in params.folds.indices
-        },
-        "pixel_accuracy": float(overlap.sum() / max(true.sum(), 1)),
-        "classes": {
-            name: {"iou": float(iou)}
-            for name, iou in zip(
-                spec.classes, METRICS["mean_iou"].of_areas(overlap, true, predicted), strict=True
-            )
-        },
-    }
-    _write(paths, spec, index, predictions.folds, areas, presence, scores)
+    table = _tabulate(spec, index, predictions.folds, areas, presence)
+    scores = _summarise(table, spec, params.seed)
+    _write(paths, table, scores)
     return (
-        f"out-of-fold mean IoU {scores['nested_score']:.4f} (95 %: {low:.4f} to {high:.4f}),"
+        f"out-of-fold mean IoU {scores['nested_score']:.4f}"
+        f" (95 %: {scores['nested_score_low']:.4f} to {scores['nested_score_high']:.4f}),"
         f" pixel accuracy {scores['pixel_accuracy']:.4f}"
     )
 
 
-def _score(areas: np.ndarray) -> float:
-    return float(_mean_iou(areas.reshape(-1, areas.shape[2]).sum(axis=1)[:, None])[0])
+def _summarise(table: pd.DataFrame, spec: Spec, seed: int) -> dict[str, object]:
+    """Return the scores of all frames, of each fold's, and of each class that there is."""
+    metric = METRICS[spec.metric]
+    low, high = score_interval(table, metric, seed)
+    there = table.groupby("class")[["true_area", "predicted_area"]].any().any(axis=1)
+    return {
+        "images": int(table["id"].nunique()),
+        "metric": spec.metric,
+        "nested_score": mean_score(table, metric),
+        "nested_score_low": low,
+        "nested_score_high": high,
+        "cutoffs": {},
+        "folds": {
+            str(fold): {"nested_score": mean_score(part, metric)}
+            for fold, part in table.groupby("fold")
+        },
+        "pixel_accuracy": float(table["overlap"].sum() / max(table["true_area"].sum(), 1)),
+        "classes": {
+            name: {"iou": mean_score(part, metric)}
+            for name, part in table.groupby("class", sort=False)
+            if there[name]
+        },
+    }
 
 
-def _mean_iou(sums: np.ndarray) -> np.ndarray:
-    """Return the mean IoU of sums (3 * classes, R) over the classes that there are, (R,)."""
-    overlap, true, predicted = sums.reshape(3, -1, sums.shape[1])
-    iou = METRICS["mean_iou"].of_areas(overlap, true, predicted)
-    there = true + predicted > 0
-    return (iou * there).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-
-
-def _write(
-    paths: Paths,
+def _tabulate(
     spec: Spec,
     index: pd.DataFrame,
     folds: np.ndarray,
     areas: np.ndarray,
     presence: np.ndarray,
-    scores: dict[str, object],
-) -> None:
-    """Write the same files as tuning; there are no cut-offs, and no threshold has a score."""
+) -> pd.DataFrame:
+    """Return a row per class and frame, class by class."""
     tables = [
         index[["id", "subject", "contradicts"]].assign(
             **{"class": name},
@@ -100,11 +91,16 @@ def _write(
         )
         for number, name in enumerate(spec.classes)
     ]
+    return pd.concat(tables)
+
+
+def _write(paths: Paths, table: pd.DataFrame, scores: dict[str, object]) -> None:
+    """Write the same files as tuning; there are no cut-offs, and no threshold has a score."""
     for path, columns in (
         (paths.threshold_curve, ["threshold", "score", "score_without_min_area", "class"]),
         (paths.area_curve, ["min_area", "score", "class"]),
         (paths.rule_gains, ["rule", "gain", "gain_low", "gain_high", "class"]),
     ):
         write_text(path, pd.DataFrame(columns=columns).to_csv(index=False))
-    write_tables(paths, pd.concat(tables), scores)
+    write_tables(paths, table, scores)
     write_text(paths.cutoffs, json.dumps({}) + "\n")

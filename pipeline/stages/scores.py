@@ -25,7 +25,7 @@ def summarise(
     seed : int
         Of the bootstrap over subjects.
     """
-    low, high = _interval(table, metric, seed)
+    low, high = score_interval(table, metric, seed)
     has_mask = table["true_area"] > 0
     scores: dict[str, object] = {
         "images": int(table["id"].nunique()),
@@ -47,31 +47,42 @@ def summarise(
 
 
 def mean_score(table: pd.DataFrame, metric: Metric) -> float:
-    """Return the mean over classes of their score, that of objects where the table has it."""
+    """Return the mean over classes of their score, that of objects where the table has it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        See `summarise`; any frames of it, the same ones of each class.
+    """
     if "objects" in table:
         return float(table.groupby("class")["objects"].mean().mean())
-    of_classes = []
-    for _, part in table.groupby("class", sort=False):
-        areas = part[["overlap", "true_area", "predicted_area"]].to_numpy().T
-        of_classes.append(metric.score(*areas, np.full((len(part), 1), 1 / len(part))).item())
-    return float(np.mean(of_classes))
+    areas = _areas(table)
+    if metric.pooled:
+        areas = areas.sum(axis=2, keepdims=True)
+    values = metric.mean_over_classes(areas)
+    return (values @ np.full((len(values), 1), 1 / len(values))).item()
 
 
-def _interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of the nested score, from a bootstrap over subjects."""
+def score_interval(table: pd.DataFrame, metric: Metric, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of `mean_score`, from a bootstrap over subjects."""
     parts = [part for _, part in table.groupby("class", sort=False)]
     subjects = parts[0]["subject"].to_numpy()
     if "objects" in table:
         values = np.mean([part["objects"].to_numpy() for part in parts], axis=0)
         return bootstrap_interval(values, subjects, seed=seed)
-    areas = [part[["overlap", "true_area", "predicted_area"]].to_numpy().T for part in parts]
+    areas = _areas(table)
     if metric.pooled:
+        return bootstrap_sums(
+            areas.reshape(-1, len(subjects)),
+            subjects,
+            lambda sums: metric.mean_over_classes(sums.reshape(len(parts), 3, -1)),
+            seed=seed,
+        )
+    return bootstrap_interval(metric.mean_over_classes(areas), subjects, seed=seed)
 
-        def score(sums: np.ndarray) -> np.ndarray:
-            return np.mean(
-                [metric.of_areas(*sums[at : at + 3]) for at in range(0, len(sums), 3)], 0
-            )
 
-        return bootstrap_sums(np.concatenate(areas), subjects, score, seed=seed)
-    values = np.mean([metric.of_areas(*of_class) for of_class in areas], axis=0)
-    return bootstrap_interval(values, subjects, seed=seed)
+def _areas(table: pd.DataFrame) -> np.ndarray:
+    """Return each class's areas, int (K, 3, N), see `Metric.mean_over_classes`."""
+    columns = ["overlap", "true_area", "predicted_area"]
+    parts = table.groupby("class", sort=False)
+    return np.stack([part[columns].to_numpy().T for _, part in parts])

@@ -51,7 +51,9 @@ def run(params: Params, paths: Paths) -> tuple[str | Table, ...]:
                 members = [predictions[name] for name in views]
                 dice[views] = np.mean(
                     [
-                        _nested_dice(members, number, of_class, folds, params, advance)
+                        _nested_dice(
+                            members, number, of_class, folds, params, Path(folder), advance
+                        )
                         for number, of_class in enumerate(masks)
                     ],
                     axis=0,
@@ -107,9 +109,13 @@ def _nested_dice(
     masks: pd.DataFrame,
     folds: np.ndarray,
     params: Params,
+    folder: Path,
     advance: Callable[[], None],
 ) -> np.ndarray:
-    """Return each frame's nested Dice of one class with the mean of these predictions."""
+    """Return each frame's nested Dice of one class with the mean of these predictions.
+
+    Tables lie in `folder` meanwhile.
+    """
     shares = [1 / len(members)] * len(members)
 
     def predictions() -> Iterator[Predicted]:
@@ -119,6 +125,6 @@ def _nested_dice(
             yield Predicted(prob_map, presence, (frame.height, frame.width), frame.rle)
 
     holes = "holes" in params.tune.rules
-    frames = tabulate_frames(predictions(), len(masks), holes=holes, advance=advance)
+    frames = tabulate_frames(predictions(), len(masks), holes=holes, folder=folder, advance=advance)
     nested = tune_nested({"none": frames}, folds, params.tune.rules)
     return dice_from_areas(nested.overlaps, frames.true_areas, nested.areas)

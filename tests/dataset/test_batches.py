@@ -145,6 +145,23 @@ def test_training_batches_scale_shrinks_each_class_alone(classes):
     np.testing.assert_array_equal(batches[0][1], whole[:, ::2, ::2])
 
 
+def test_training_batches_scale_leaves_no_pixel_of_exclusive_classes_void():
+    codes = np.tile(np.uint8([[1, 2], [3, 4]]), (1, 32, 32))
+    batches = TrainingBatches(
+        codes[..., None],
+        codes,
+        np.arange(1),
+        batch_size=1,
+        augmentation="none",
+        seed=0,
+        fold=0,
+        classes=Classes(4, exclusive=True),
+    )
+    batches.scale = 0.5
+    expected = np.broadcast_to([1, 0, 0, 0], (1, 32, 32, 4))  # of equal shares the first
+    np.testing.assert_array_equal(batches[0][1], expected)
+
+
 def test_training_batches_next_epoch_has_another_order(arrays):
     batches = make_batches(arrays)
     first = frames_of(batches)

@@ -13,6 +13,7 @@ from pipeline.dataset.images import (
     read_mask,
     resize_image,
     resize_mask,
+    resize_masks,
     resize_prob_map,
 )
 from pipeline.errors import InputError
@@ -228,6 +229,41 @@ def test_resize_mask_ellipse_keeps_its_coverage():
     observed = resize_mask(mask, 96, 128)
     # A perimeter of about 75 small pixels, each off by well below half of one at random
     assert observed.mean() == pytest.approx(mask.mean(), rel=0.02)
+
+
+def labels_resized(labels, *size, count):
+    """Resize exclusive classes 1, 2, ... of a label map; 0 is void."""
+    of_classes = np.array(labels)[..., None] == 1 + np.arange(count)
+    observed = resize_masks(of_classes, *size, exclusive=True)
+    assert (observed.dtype, observed.shape) == (np.dtype(bool), (*size, count))
+    assert observed.sum(axis=-1).max() <= 1
+    return (observed * (1 + np.arange(count))).sum(axis=-1)
+
+
+def test_resize_masks_exclusive_checkerboard_of_four_classes_has_no_void():
+    labels = np.tile([[1, 2], [4, 3]], (2, 3))
+    np.testing.assert_array_equal(labels_resized(labels, 2, 3, count=4), np.ones((2, 3)))
+
+
+def test_resize_masks_exclusive_largest_share_wins_and_the_first_of_equal_ones():
+    # 2x2 blocks: 2 has half, others a quarter; 2 and 3 half each; void half, 3 a quarter; void and
+    # 2 half each.
+    labels = [[1, 2, 3, 2, 0, 3, 2, 0], [2, 3, 2, 3, 0, 1, 0, 2]]
+    np.testing.assert_array_equal(labels_resized(labels, 1, 4, count=3), [[2, 2, 0, 2]])
+
+
+def test_resize_masks_exclusive_at_the_same_size_is_the_same():
+    labels = np.random.default_rng(0).integers(0, 4, (5, 7))
+    np.testing.assert_array_equal(labels_resized(labels, 5, 7, count=3), labels)
+
+
+def test_resize_masks_of_classes_that_overlap_are_resized_each_by_itself():
+    of_classes = np.stack([MASK, ~MASK, MASK[::-1]], axis=-1)
+    observed = resize_masks(of_classes, 2, 3, exclusive=False)
+    for number in range(3):
+        np.testing.assert_array_equal(
+            observed[..., number], resize_mask(of_classes[..., number], 2, 3)
+        )
 
 
 def test_resize_prob_map_doubled_meets_pixel_centres_half_way():

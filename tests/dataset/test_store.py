@@ -223,14 +223,16 @@ def test_build_store_exclusive_classes_area_leaves_the_first_out(tmp_path, pair)
     assert list(open_masks(folder, ["none"])["none"]["area"]) == [rest.sum(), 32 * 64]
 
 
-def test_build_store_exclusive_masks_that_shrink_share_no_pixel(tmp_path, pair):
-    names = {"classes": ["none", "x"], "exclusive": True, "metric": "mean_iou"}
+def test_build_store_exclusive_masks_that_shrink_leave_no_pixel_void(tmp_path, pair):
+    names = {"classes": ["none", "x", "y"], "exclusive": True, "metric": "mean_iou"}
     spec = Spec.model_validate(ONE | names | {"submission": ROW})
-    columns = np.indices((32, 64))[1] % 2 == 1  # each new pixel is half of each class
-    truth = Drawn({key: [Piece(0, ~columns), Piece(1, columns)] for key in ("NA", "b")})
+    column = np.indices((32, 64))[1] % 4  # new pixels hold none, x, y and y
+    pieces = [Piece(0, column == 0), Piece(1, column == 1), Piece(2, column >= 2)]
+    truth = Drawn(dict.fromkeys(("NA", "b"), pieces))
     folder = build(tmp_path / "store", pair, spec, truth=truth, width=32)
     store = open_store(folder, **{**SIZE, "width": 32})
-    assert set(np.unique(store.masks)) <= {1, 2}
+    # The first of two halves, and y alone.
+    np.testing.assert_array_equal(store.masks[0], np.tile([1, 3], (32, 16)))
 
 
 def test_open_objects_are_each_pieces_runs(tmp_path, pair):

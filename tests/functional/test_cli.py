@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import keras
@@ -15,6 +16,7 @@ import pytest
 
 from pipeline.cli import SECTIONS, main
 from pipeline.competitions.spec import known_specs, load_spec
+from pipeline.dataset.out_of_fold import tabulate_frames
 from pipeline.inference.views import VIEWS
 from pipeline.masks.clean import Cutoffs
 from pipeline.params import load_params
@@ -435,7 +437,7 @@ def test_tune_flat_maps_is_best_left_empty(project):
     assert pd.read_csv(PATHS.subject_scores)["dice"].tolist() == [0.5] * 3
 
 
-def test_views_lists_what_each_is_worth(project):
+def test_views_lists_what_each_is_worth(project, monkeypatch):
     # Frames that show their masks, and a network that copies its frame: every view sees the same.
     store = PATHS.train_store
     masks = np.load(store / "masks.npy")
@@ -445,7 +447,12 @@ def test_views_lists_what_each_is_worth(project):
     for fold in (0, 1):
         PATHS.model(fold).parent.mkdir(parents=True, exist_ok=True)
         keras.Model(frames, logits).save(PATHS.model(fold))
+    tabulate = Mock(wraps=tabulate_frames)
+    monkeypatch.setattr("pipeline.stages.views.tabulate_frames", tabulate)
     output = run_well("views")
+    # Tables of pieces are larger than maps: the system's temporary folder may not hold them.
+    folders = {call.kwargs["folder"].resolve().parent for call in tabulate.call_args_list}
+    assert folders == {PATHS.processed.parent.resolve()}
     gains = pd.read_csv(PATHS.view_gains).set_index("view")
     assert set(gains.index) == set(VIEWS) - {"identity"}
     exact = gains.drop(index=["smaller", "larger"])

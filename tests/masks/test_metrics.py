@@ -37,5 +37,28 @@ def test_metric_score_frames_without_weight_do_not_count(name):
     assert both == METRICS[name].score(*AREAS[:2].T, np.full((2, 1), 0.5))
 
 
+# Of two classes: the first in image 1 and 2, the second nowhere and wrongly found in image 2.
+OF_CLASSES = np.array([[[2, 1, 0], [4, 2, 0], [2, 1, 0]], [[0, 0, 0], [0, 0, 0], [0, 5, 0]]])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mean_dice", [(4 / 6 + 1) / 2, (2 / 3 + 0) / 2, 1]),
+        # Alone in image 1; in image 3 no class is left.
+        ("mean_iou", [2 / 4, (1 / 2 + 0) / 2, 1]),
+    ],
+)
+def test_mean_over_classes_each_image_matches_hand_count(name, expected):
+    np.testing.assert_allclose(METRICS[name].mean_over_classes(OF_CLASSES), expected)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_mean_over_classes_of_one_class_is_its_score(name):
+    metric = METRICS[name]
+    expected = [metric.score(*image[:, None], np.ones((1, 1))).item() for image in AREAS]
+    assert metric.mean_over_classes(AREAS.T[None]).tolist() == expected
+
+
 def test_iou_thresholds_are_the_competitions():
     assert IOU_THRESHOLDS.tolist() == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]

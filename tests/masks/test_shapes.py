@@ -66,6 +66,13 @@ def test_fit_ellipses_turns_with_the_map(flip):
     np.testing.assert_array_equal(fit_ellipses(flip(prob_map)), flip(fit_ellipses(prob_map)))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_fit_ellipses_beyond_the_edge_are_cut_off_there(seed):
+    prob_map = random_map(seed)  # its piece touches the edges
+    around = np.pad(prob_map, ((30, 40), (50, 20)))
+    np.testing.assert_array_equal(fit_ellipses(prob_map), fit_ellipses(around)[30:-40, 50:-20])
+
+
 def places(count):
     generator = np.random.default_rng(3)
     return [draw(*generator.integers((20, 30), (40, 60)).tolist()) for _ in range(count)]
@@ -89,11 +96,13 @@ def test_learn_components_are_orthonormal_and_no_more_than_the_masks():
         np.testing.assert_allclose(components @ components.T, np.eye(expected), atol=1e-4)
 
 
-def test_learn_components_empty_masks_teach_nothing():
+def test_learn_components_empty_masks_teach_nothing(monkeypatch):
     masks = places(40)
     empty = np.zeros(SHAPE, bool)
     np.testing.assert_array_equal(learn_components([*masks, empty]), learn_components(masks))
+    monkeypatch.delattr("pipeline.masks.shapes.eigh")  # seconds of work on zeros
     nothing = learn_components([empty])
+    assert (nothing.shape, nothing.dtype) == ((0, 36 * 48), np.float32)
     assert not project(random_map(4), nothing).any()
 
 

@@ -94,14 +94,82 @@ def test_compare_out_of_time_starts_no_training(project):
     assert project.trained == []
 
 
+@pytest.mark.parametrize("name", ["NA", "'null'", "None", "'1'"])
+def test_compare_experiment_of_any_name_is_trained_once(project, name):
+    (project.folder / "plan.yaml").write_text(PLAN.replace("narrow", name))
+    project.run()
+    project.trained.clear()
+    table, _ = project.run()
+    assert project.trained == []
+    assert set(table.frame["experiment"]) == {name.strip("'"), "short"}
+
+
+def test_compare_curve_without_a_score_is_read_again(project):
+    project.run()
+    file = project.folder / "plan.csv"
+    file.write_text(file.read_text().replace("0.31000", ""))  # seed 3, fold 1 was not a number
+    project.trained.clear()
+    project.run()
+    assert project.trained == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("epoch,images", "step,images"), "plan.csv: expected the columns .*'epoch'.*'step'"),
+        (("1,32,", "one,32,"), "plan.csv: not a CSV file: .*'one'"),
+    ],
+)
+def test_compare_file_that_holds_no_curves_is_refused(project, change, message):
+    project.run()
+    file = project.folder / "plan.csv"
+    file.write_text(file.read_text().replace(*change))
+    with pytest.raises(InputError, match=message):
+        project.run()
+
+
+def test_compare_sums_up_the_runs_of_the_plan_alone(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("seeds: [3, 4]", "seeds: [3]"))
+    table, _ = project.run()
+    assert table.frame["runs"].tolist() == [2, 2]
+    curves = pd.read_csv(project.folder / "plan.csv")
+    assert set(curves["seed"]) == {3, 4}  # the file keeps what other plans trained
+
+
+def test_compare_outdated_curve_is_not_shown_as_the_new_experiment(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("width: 1", "width: 2"))
+    table, _ = project.run(minutes=0)
+    assert table.frame["experiment"].tolist() == ["short"]
+
+
+def test_compare_out_of_time_with_other_experiments_says_so(project):
+    project.run()
+    plan = project.folder / "plan.yaml"
+    plan.write_text(PLAN.replace("narrow", "thin").replace("short", "brief"))
+    (text,) = project.run(minutes=0)
+    assert text.startswith("no training of")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (("width: 1", "width: 0"), r"plan.yaml: experiments.narrow: model.width: .*got 0"),
         (("width: 1", "wide: 1"), r"experiments.narrow: model.wide: unknown key"),
-        (("model: {width: 1}", "seed: 4"), "seed is the same for all"),
+        (("model: {width: 1}", "seed: 4"), "expected changes of model and train, got seed, which"),
+        (("model: {width: 1}", "preprocess: {height: 32}"), "got preprocess, which is the same"),
+        (("model: {width: 1}", "competition: carvana"), "got competition, which is the same"),
+        (("model: {width: 1}", "tune: {rules: []}"), "experiments.narrow: .* got tune, which"),
+        (("model: {width: 1}", "predict: {views: []}"), "got predict, which is the same"),
+        (("model: {width: 1}", "sample: {subjects: 9}"), "got sample, which is the same"),
+        (("model: {width: 1}", "model: 1"), "experiments.narrow: model: .*, got 1"),
         (("folds: [0, 1]", "folds: [7]"), "fold: expected one of"),
         (("folds: [0, 1]", "folds: []"), "plan.yaml: folds: "),
+        (("folds: [0, 1]", "folds: [1, 1]"), r"folds: expected every number once, got \[1, 1\]"),
+        (("seeds: [3, 4]", "seeds: [3, 3]"), r"seeds: expected every number once, got \[3, 3\]"),
         (("narrow:", "'a/b':"), "plan.yaml: experiments"),
     ],
 )

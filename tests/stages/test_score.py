@@ -253,6 +253,14 @@ def test_run_void_pixels_and_classes_that_are_nowhere_do_not_count(write_truth):
     assert said.endswith(" (all-empty 0.0000)")
 
 
+def test_run_of_void_alone_is_one_as_in_the_nested_score(write_truth):
+    ground, nothing = [[1, 0, 1], [1, 1, 1]], [[0] * 3] * 2
+    project = write_truth(LABELS, {"1.png": [[255] * 3] * 2}, [ground, nothing, nothing])
+    params, submission = load_params(project.params), project.root / "submission.csv"
+    said = run(params, project, submission, project.root / "truth", per_image=None)
+    assert said == f"{submission}: mean IoU 1.0000 over 1 images (all-empty 1.0000)"
+
+
 def test_score_images_files_of_classes_are_told_apart(write_truth):
     left, right = [[255, 0]], [[255, 255]]
     project = write_truth(ORGANS, {"1_left.png": left, "1_right.png": right}, [[[1, 0]], [[1, 0]]])
