@@ -256,7 +256,7 @@ def test_init_bad_competition_is_refused(project, arguments, message):
 def test_preprocess_unknown_competition_is_refused(project):
     change_params({"competition": "nerve"})
     assert_refused(
-        ["preprocess"], "params.yaml: competition: expected one of airbus-ships, carvana, "
+        ["preprocess"], "competition: expected one of airbus-ships, carvana, "
     )
 
 

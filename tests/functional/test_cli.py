@@ -405,7 +405,7 @@ def test_audit_without_anything_says_what_to_do(project):
     shutil.rmtree(PATHS.processed)
     result = run_cli("audit")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: data/raw/sample: no such folder; run: pipeline download\n"
+    assert result.stderr == "Error: data/raw/sample: no such folder; run: pipeline sample\n"
 
 
 def test_folds_keep_subjects_together(project):
