@@ -216,7 +216,7 @@ def test_load_spec_fault_is_one_line_with_its_path(tmp_path, old, new, expected)
 
 def test_load_spec_no_preset_is_refused(tmp_path):
     preset = "  cpu: {height: 96, width: 128, batch_size: 16, epochs: 12}"
-    with pytest.raises(InputError, match=r"mine.yaml: presets: .*at least 1 item"):
+    with pytest.raises(InputError, match=r"mine.yaml: presets: expected one value at least"):
         load_sample_with(tmp_path, preset, "  {}")
 
 
