@@ -21,7 +21,7 @@ _IN_TERMS_OF_YAML = {
     "tuple_type": "expected a list",
     "dict_type": "expected keys with values",
     "model_type": "expected keys with values",
-    "too_short": "expected one value at least",
+    "too_short": "expected {min_length} or more values",
 }
 
 
@@ -68,7 +68,9 @@ def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"] if part != "function-after")
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key"
-    message = _IN_TERMS_OF_YAML.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] in _IN_TERMS_OF_YAML:
+        message = _IN_TERMS_OF_YAML[fault["type"]].format(**fault.get("ctx", {}))
     if fault["type"] in ("missing", "value_error"):
         return f"{where}: {message}" if where else message
     return f"{where}: {message}, got {fault['input']!r}"

@@ -268,7 +268,7 @@ ONE_PLACEHOLDER = "what names an image and {class}, got ('{id}',)"
 
 SPEC_FAULTS = {
     "unknown key": ({"class": ["a"]}, "class: unknown key\n"),
-    "no class": ({"classes": []}, "classes: expected one value at least"),
+    "no class": ({"classes": []}, "classes: expected 1 or more values"),
     "class twice": ({"classes": ["a", "a"]}, "classes: expected names that differ, got ['a', 'a']"),
     "classes not a list": ({"classes": "a"}, "classes: expected a list, got 'a'"),
     "many classes": (
