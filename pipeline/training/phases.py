@@ -1,6 +1,6 @@
 """A training as phases: one at once, or one after the other from coarse to fine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -39,11 +39,16 @@ class Phase(NamedTuple):
     scale: float = 1.0
 
 
-def freeze(model: keras.Model, parts: Iterable[str]) -> None:
-    """Keep the layers of these parts from being trained; call before compiling."""
+def freeze(model: keras.Model, parts: Sequence[str]) -> None:
+    """Keep the layers of these parts from being trained; call before compiling.
+
+    Those of a network within the network too: that is where segmentation-models' have theirs.
+    """
     beginnings = tuple(beginning for part in parts for beginning in PARTS[part])
     for layer in model.layers:
-        if beginnings and layer.name.startswith(beginnings):
+        if isinstance(layer, keras.Model):
+            freeze(layer, parts)
+        elif beginnings and layer.name.startswith(beginnings):
             layer.trainable = False
 
 
