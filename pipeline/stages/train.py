@@ -106,7 +106,6 @@ def fit_fold(
     if not paths.encoder.is_file():
         raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
     keras.utils.clear_session()
-    keras.utils.set_random_seed(params.seed * 1000 + fold)
     keras.config.set_dtype_policy(runtime.choose_precision(params.train.precision))
     weights = load_encoder_weights(paths.encoder)
     options = {
@@ -135,7 +134,7 @@ def fit_fold(
                 batch_size=params.predict.batch_size,
                 **options,
             ),
-            settings=_settings(params, spec),
+            settings=_settings(params, spec, fold),
             checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
             live=live,
             devices=runtime.training_devices(),
@@ -177,7 +176,7 @@ def _prepare_checkpoints(
     return checkpoints
 
 
-def _settings(params: Params, spec: Spec) -> Settings:
+def _settings(params: Params, spec: Spec, fold: int) -> Settings:
     train = params.train
     return Settings(
         loss=LOSSES[train.loss](over=train.dice_over, exclusive=spec.exclusive),
@@ -189,6 +188,7 @@ def _settings(params: Params, spec: Spec) -> Settings:
         presence_weight=train.presence_weight,
         patience=train.patience,
         average_best=train.average_best,
+        seed=params.seed * 1000 + fold,
     )
 
 

@@ -15,7 +15,7 @@ from pipeline.models.losses import DiceCrossEntropyLoss
 from pipeline.models.zoo import build_zoo
 from pipeline.training.callbacks import BestEpochs, Progress, Watch, mean_weights
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.phases import Phase, carry_over, freeze
+from pipeline.training.phases import Phase, carry_over, freeze, phase_seed
 
 from .tiny import build, build_with_presence, train
 
@@ -208,6 +208,16 @@ def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):
     with_head, _, _ = train_with_presence(tmp_path / "1", presence_weight=1.0, **options)
     assert without[-1] == 0  # its bias, which nothing has moved
     assert with_head[-1] > 0  # every mask has foreground
+
+
+def test_phase_seed_of_the_first_phase_is_the_trainings():
+    assert phase_seed(42_003, 0) == 42_003
+
+
+def test_phase_seed_differs_between_folds_and_phases():
+    seeds = {phase_seed(seed, number) for seed in range(42_000, 42_100) for number in range(5)}
+    assert len(seeds) == 500
+    assert max(seeds) < 2**32
 
 
 @pytest.mark.parametrize("part", ["encoder", "block1"])
