@@ -1,5 +1,6 @@
 """Train one fold."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import filelock
@@ -154,14 +155,14 @@ def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarr
     return store, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-def _only_process(checkpoint_dir: Path, fold: int, wait: float) -> filelock.BaseFileLock:
+def _only_process(checkpoint_dir: Path, fold: int, wait: float) -> AbstractContextManager:
+    """Take the fold's lock; the context that is returned releases it at its end."""
     checkpoint_dir.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(checkpoint_dir.with_name(f"{checkpoint_dir.name}.lock"), timeout=wait)
     try:
-        lock.acquire()
+        return lock.acquire()
     except filelock.Timeout as error:
         raise InputError(f"fold {fold}: another process is training it") from error
-    return lock
 
 
 def _prepare_checkpoints(
