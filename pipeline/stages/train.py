@@ -100,9 +100,8 @@ def fit_fold(
         See `run`.
     """
     check_folds(params, [fold])
+    check_loss(params)
     spec = load_spec(params.competition)
-    if spec.exclusive and params.train.loss == "lovasz":
-        raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
     store, training, validation = _open_fold(params, paths, fold)
     if not paths.encoder.is_file():
         raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
@@ -147,6 +146,12 @@ def fit_fold(
     trained = _build_model(params, spec, params.model.final_stride, weights)
     trained.set_weights(model.get_weights())  # the optimizer's state would triple the file
     return trained, progress
+
+
+def check_loss(params: Params) -> None:
+    """Raise InputError unless the loss knows the competition's kind of classes."""
+    if params.train.loss == "lovasz" and load_spec(params.competition).exclusive:
+        raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
 
 
 def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 from dvclive import Live
 
 from pipeline.dataset.batches import TrainingBatches, ValidationBatches
-from pipeline.models.losses import DiceLoss
+from pipeline.models.losses import MaskLoss
 from pipeline.models.metrics import (
     DiceOnPositives,
     EmptyShare,
@@ -54,7 +54,7 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    loss : DiceLoss
+    loss : MaskLoss
         On masks and logits.
     warmup_epochs : float
         Rise of the rate, at most half of a phase.
@@ -76,7 +76,7 @@ class Settings(NamedTuple):
         Of the first phase's network; see `phase_seed` for the others'.
     """
 
-    loss: DiceLoss
+    loss: MaskLoss
     warmup_epochs: float = 0.0
     encoder_rate: float = 1.0
     clip_norm: float | None = None

@@ -20,3 +20,11 @@ def test_only_process_refuses_what_another_holds(tmp_path):
         pytest.raises(InputError, match="fold 3: another process is training it"),
     ):
         train._only_process(tmp_path / "fold3", 3, wait=0)
+
+
+def test_check_loss_refuses_lovasz_for_exclusive_classes_alone(params):
+    lovasz = params.model_copy(update={"train": params.train.model_copy(update={"loss": "lovasz"})})
+    train.check_loss(lovasz)  # the sample's classes are not exclusive
+    train.check_loss(params.model_copy(update={"competition": "voc2012"}))
+    with pytest.raises(InputError, match="lovasz knows no exclusive classes; use dice_bce"):
+        train.check_loss(lovasz.model_copy(update={"competition": "voc2012"}))
