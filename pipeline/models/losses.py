@@ -6,7 +6,27 @@ import keras
 from keras import ops
 
 
-class DiceLoss(keras.losses.Loss):
+class MaskLoss(keras.losses.Loss):
+    """A loss on masks and logits, both (N, H, W, classes).
+
+    Parameters
+    ----------
+    over : {"image", "batch"}
+        One value per image, averaged, or one over all pixels of the batch.
+    exclusive : bool
+        Whether a pixel has one class.
+    """
+
+    def __init__(
+        self, *, over: Literal["image", "batch"] = "batch", exclusive: bool = False
+    ) -> None:
+        super().__init__(name="mask_loss")
+        if over not in ("image", "batch"):
+            raise ValueError(f"over: expected image or batch, got {over!r}")
+        self.over, self.exclusive = over, exclusive
+
+
+class DiceLoss(MaskLoss):
     """One minus the soft Dice score of what the logits say, averaged over classes.
 
     Parameters
@@ -33,10 +53,8 @@ class DiceLoss(keras.losses.Loss):
         exclusive: bool = False,
         smooth: float = 0.01,
     ) -> None:
-        super().__init__(name="dice_loss")
-        if over not in ("image", "batch"):
-            raise ValueError(f"over: expected image or batch, got {over!r}")
-        self.over, self.exclusive, self.smooth = over, exclusive, smooth
+        super().__init__(over=over, exclusive=exclusive)
+        self.smooth = smooth
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch ()."""
@@ -116,13 +134,25 @@ class TverskyLoss(DiceLoss):
         return ops.mean(1 - index, axis=-1)
 
 
-class LovaszHingeLoss(DiceLoss):
+class LovaszHingeLoss(MaskLoss):
     """The convex extension of the Jaccard loss on the hinge of the logits.
+
+    Raises
+    ------
+    ValueError
+        The classes are exclusive: the hinge is of each class for itself.
 
     References
     ----------
     Berman, Triki, Blaschko, *The Lovász-Softmax loss*, 2018.
     """
+
+    def __init__(
+        self, *, over: Literal["image", "batch"] = "batch", exclusive: bool = False
+    ) -> None:
+        if exclusive:
+            raise ValueError("exclusive: expected False for the Lovász hinge, got True")
+        super().__init__(over=over)
 
     def call(self, y_true, y_pred):
         """Return the loss per image (N,), or of the batch (1,)."""

@@ -25,7 +25,7 @@ from pipeline.report.table import Table
 from pipeline.runtime import start_keras
 from pipeline.stages.fingerprint import fingerprint
 from pipeline.stages.folds import check_folds
-from pipeline.stages.train import fit_fold
+from pipeline.stages.train import check_loss, fit_fold
 from pipeline.stages.train_folds import LOCK_SECONDS, refuse_failures
 from pipeline.training.callbacks import score_of
 from pipeline.validation import Section, listed, read_yaml, validate
@@ -92,6 +92,8 @@ def run(
         for name, changes in plan.experiments.items()
     }
     check_folds(params, plan.folds)
+    for variant in variants.values():
+        check_loss(variant)
     curves = Curves(plan_path.with_suffix(".csv"))
     runs = [
         Run(name, seed, fold, variants[name].model_copy(update={"seed": seed}), plan_path.stem)

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -23,6 +25,14 @@ _CODE = (
     "stages/train.py",
     "training/*.py",
 )
+_LIBRARIES = (
+    "albumentations",
+    "keras",
+    "numpy",
+    "opencv-python-headless",
+    "segmentation-models",
+    "tensorflow",
+)
 
 
 def fingerprint(params: Params, paths: Paths, fold: int) -> str:
@@ -33,7 +43,8 @@ def fingerprint(params: Params, paths: Paths, fold: int) -> str:
         "classes": load_spec(params.competition).model_dump(include={"classes", "exclusive"}),
         "replicas": len(runtime.training_devices()),  # their sums are added in another order
         "precision": runtime.choose_precision(params.train.precision),
-        "keras": f"{keras.__version__} on {keras.backend.backend()}",
+        "backend": keras.backend.backend(),
+        "versions": {library: version(library) for library in _LIBRARIES},
     }
     package = Path(pipeline.__file__).parent
     code = [path for pattern in _CODE for path in sorted(package.glob(pattern))]
@@ -44,6 +55,13 @@ def fingerprint(params: Params, paths: Paths, fold: int) -> str:
 
 
 def _digest(file: Path) -> str:
+    status = file.stat()
+    return _digest_once(file.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_once(file: Path, *status: int) -> str:
+    """Read a file again only where its `status` is another: a plan's runs share their data."""
     digest = hashlib.sha256()
     with file.open("rb") as handle:
         while block := handle.read(1 << 20):

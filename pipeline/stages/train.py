@@ -1,5 +1,6 @@
 """Train one fold."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import filelock
@@ -99,14 +100,12 @@ def fit_fold(
         See `run`.
     """
     check_folds(params, [fold])
+    check_loss(params)
     spec = load_spec(params.competition)
-    if spec.exclusive and params.train.loss == "lovasz":
-        raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
     store, training, validation = _open_fold(params, paths, fold)
     if not paths.encoder.is_file():
         raise InputError(f"{paths.encoder}: no such file; run: pipeline weights")
     keras.utils.clear_session()
-    keras.utils.set_random_seed(params.seed * 1000 + fold)
     keras.config.set_dtype_policy(runtime.choose_precision(params.train.precision))
     weights = load_encoder_weights(paths.encoder)
     options = {
@@ -135,7 +134,7 @@ def fit_fold(
                 batch_size=params.predict.batch_size,
                 **options,
             ),
-            settings=_settings(params, spec),
+            settings=_settings(params, spec, fold),
             checkpoints=_prepare_checkpoints(params, paths, fold, checkpoint_dir, restart=restart),
             live=live,
             devices=runtime.training_devices(),
@@ -149,20 +148,26 @@ def fit_fold(
     return trained, progress
 
 
+def check_loss(params: Params) -> None:
+    """Raise InputError unless the loss knows the competition's kind of classes."""
+    if params.train.loss == "lovasz" and load_spec(params.competition).exclusive:
+        raise InputError("train.loss: lovasz knows no exclusive classes; use dice_bce")
+
+
 def _open_fold(params: Params, paths: Paths, fold: int) -> tuple[Store, np.ndarray, np.ndarray]:
     store = open_store(paths.train_store, **params.preprocess.size)
     folds = read_folds(params, paths, store.index)
     return store, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
 
 
-def _only_process(checkpoint_dir: Path, fold: int, wait: float) -> filelock.BaseFileLock:
+def _only_process(checkpoint_dir: Path, fold: int, wait: float) -> AbstractContextManager:
+    """Take the fold's lock; the context that is returned releases it at its end."""
     checkpoint_dir.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(checkpoint_dir.with_name(f"{checkpoint_dir.name}.lock"), timeout=wait)
     try:
-        lock.acquire()
+        return lock.acquire()
     except filelock.Timeout as error:
         raise InputError(f"fold {fold}: another process is training it") from error
-    return lock
 
 
 def _prepare_checkpoints(
@@ -177,7 +182,7 @@ def _prepare_checkpoints(
     return checkpoints
 
 
-def _settings(params: Params, spec: Spec) -> Settings:
+def _settings(params: Params, spec: Spec, fold: int) -> Settings:
     train = params.train
     return Settings(
         loss=LOSSES[train.loss](over=train.dice_over, exclusive=spec.exclusive),
@@ -189,6 +194,7 @@ def _settings(params: Params, spec: Spec) -> Settings:
         presence_weight=train.presence_weight,
         patience=train.patience,
         average_best=train.average_best,
+        seed=params.seed * 1000 + fold,
     )
 
 

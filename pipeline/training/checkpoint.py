@@ -49,8 +49,15 @@ class Checkpoints:
         return aside
 
     def clear(self) -> None:
-        """Forget every checkpoint."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget every checkpoint.
+
+        Raises
+        ------
+        OSError
+            The folder can't be removed.
+        """
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
     def save(self, epoch: int, arrays: Mapping[str, np.ndarray], progress: Any) -> None:
         """Write the state after `epoch` epochs; `progress` is anything that JSON can hold."""

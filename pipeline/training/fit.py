@@ -9,7 +9,7 @@ import numpy as np
 from dvclive import Live
 
 from pipeline.dataset.batches import TrainingBatches, ValidationBatches
-from pipeline.models.losses import DiceLoss
+from pipeline.models.losses import MaskLoss
 from pipeline.models.metrics import (
     DiceOnPositives,
     EmptyShare,
@@ -38,7 +38,7 @@ from pipeline.training.callbacks import (
 )
 from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.optimizer import make_optimizer
-from pipeline.training.phases import Phase, carry_over, freeze
+from pipeline.training.phases import Phase, carry_over, freeze, phase_seed
 from pipeline.training.replicas import (
     OfWholeBatch,
     build_at_once,
@@ -54,7 +54,7 @@ class Settings(NamedTuple):
 
     Attributes
     ----------
-    loss : DiceLoss
+    loss : MaskLoss
         On masks and logits.
     warmup_epochs : float
         Rise of the rate, at most half of a phase.
@@ -72,9 +72,11 @@ class Settings(NamedTuple):
         Epochs without a better score after which a phase ends.
     average_best : int
         How many epochs' weights are averaged at the end of a phase.
+    seed : int
+        Of the first phase's network; see `phase_seed` for the others'.
     """
 
-    loss: DiceLoss
+    loss: MaskLoss
     warmup_epochs: float = 0.0
     encoder_rate: float = 1.0
     clip_norm: float | None = None
@@ -83,6 +85,7 @@ class Settings(NamedTuple):
     presence_weight: float = 0.0
     patience: int | None = None
     average_best: int = 1
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ class Trainer:
         model = None
         with mirrored(self.devices):
             for number, phase in list(enumerate(phases))[progress.phase :]:
+                # Anew for each: a training that goes on has not built the phases before.
+                keras.utils.set_random_seed(phase_seed(self.settings.seed, number))
                 previous, model = model, build(phase.final_stride)
                 if previous is not None:
                     carry_over(previous, model)

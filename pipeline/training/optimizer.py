@@ -6,7 +6,7 @@ import keras
 
 
 class EncoderAdam(keras.optimizers.Adam):
-    """Adam that trains the encoder at a share of the rate.
+    """Adam that trains the encoder at a share of the rate, weight decay included.
 
     A gradient scaled down would not do: Adam divides by the gradient's size.
 
@@ -25,6 +25,7 @@ class EncoderAdam(keras.optimizers.Adam):
     def build(self, variables) -> None:
         """Note the share of each variable."""
         super().build(variables)
+        self._decay = self.weight_decay
         self._shares = [
             self.encoder_rate if re.search(r"(^|/)block\d_conv", variable.path) else 1.0
             for variable in variables
@@ -32,8 +33,20 @@ class EncoderAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable."""
-        share = self._shares[self._get_variable_index(variable)]
-        super().update_step(gradient, variable, learning_rate * share)
+        super().update_step(gradient, variable, learning_rate * self._share(variable))
+
+    def _share(self, variable) -> float:
+        return self._shares[self._get_variable_index(variable)]
+
+    def _apply_weight_decay(self, variables) -> None:
+        """Keras decays before the update, by the whole rate: let it, once for each share."""
+        if self._decay is None:
+            return
+        for share in sorted({self._share(variable) for variable in variables}):
+            # Replicas take turns in here, so none may read what another has set.
+            self.weight_decay = self._decay * share
+            super()._apply_weight_decay([v for v in variables if self._share(v) == share])
+        self.weight_decay = self._decay
 
 
 def make_optimizer(

@@ -1,9 +1,10 @@
 """A training as phases: one at once, or one after the other from coarse to fine."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 # Which layers a frozen part holds, by the beginning of their names.
 PARTS = {
@@ -39,11 +40,38 @@ class Phase(NamedTuple):
     scale: float = 1.0
 
 
-def freeze(model: keras.Model, parts: Iterable[str]) -> None:
-    """Keep the layers of these parts from being trained; call before compiling."""
+def phase_seed(seed: int, number: int) -> int:
+    """Return the seed of a phase's network: `seed` itself for the first, a hash for the others.
+
+    The next numbers are the seeds of other folds; a hash meets one in four billion times.
+
+    Parameters
+    ----------
+    seed : int
+        Of the training, 0 to 2 ** 32 - 1.
+    number : int
+        The phase's, from 0 on.
+
+    Examples
+    --------
+    >>> phase_seed(42_001, 0)
+    42001
+    """
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+
+
+def freeze(model: keras.Model, parts: Sequence[str]) -> None:
+    """Keep the layers of these parts from being trained; call before compiling.
+
+    Those of a network within the network too: that is where segmentation-models' have theirs.
+    """
     beginnings = tuple(beginning for part in parts for beginning in PARTS[part])
     for layer in model.layers:
-        if beginnings and layer.name.startswith(beginnings):
+        if isinstance(layer, keras.Model):
+            freeze(layer, parts)
+        elif beginnings and layer.name.startswith(beginnings):
             layer.trainable = False
 
 

@@ -110,6 +110,15 @@ def test_lovasz_hinge_between_the_corners_is_their_mix():
     assert float(LovaszHingeLoss(over="image")(as_batch(TOP), y_pred)) == pytest.approx(expected)
 
 
+def test_lovasz_hinge_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="exclusive: expected False for the Lovász hinge"):
+        LovaszHingeLoss(exclusive=True)
+    with pytest.raises(TypeError, match="smooth"):
+        LovaszHingeLoss(smooth=0.1)
+    with pytest.raises(ValueError, match="over: expected image or batch, got 'pixel'"):
+        LovaszHingeLoss(over="pixel")
+
+
 def test_dice_loss_trains_a_pixel_towards_its_mask():
     model = keras.Sequential([keras.Input((2, 4, 1)), keras.layers.Conv2D(1, 1)])
     model.compile(optimizer=keras.optimizers.SGD(5.0), loss=DiceLoss(), jit_compile=False)

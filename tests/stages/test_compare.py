@@ -33,14 +33,12 @@ def project(tmp_path, monkeypatch):
 
     monkeypatch.setattr(compare, "fit_fold", fit_fold)
     monkeypatch.setattr(compare, "fingerprint", lambda params, *_: params.model_dump_json())
-    params = load_params(tmp_path / "params.yaml")
-    return SimpleNamespace(
-        trained=trained,
-        folder=tmp_path,
-        run=lambda **options: compare.run(
-            params, Paths(tmp_path), tmp_path / "plan.yaml", **options
-        ),
-    )
+
+    def run(**options):
+        params = load_params(tmp_path / "params.yaml")
+        return compare.run(params, Paths(tmp_path), tmp_path / "plan.yaml", **options)
+
+    return SimpleNamespace(trained=trained, folder=tmp_path, run=run)
 
 
 def test_compare_trains_every_experiment_on_every_fold_and_seed(project):
@@ -178,4 +176,13 @@ def test_compare_faulty_plan_is_one_line(project, change, message):
     with pytest.raises(InputError, match=message) as error:
         project.run()
     assert "\n" not in str(error.value)
+    assert project.trained == []
+
+
+def test_compare_loss_that_does_not_suit_the_classes_stops_before_any_training(project):
+    (project.folder / "params.yaml").write_text(render_params("voc2012"))
+    plan = PLAN.replace("{train: {epochs: 2}}", "{train: {loss: lovasz}}")
+    (project.folder / "plan.yaml").write_text(plan)
+    with pytest.raises(InputError, match="lovasz knows no exclusive classes"):
+        project.run()
     assert project.trained == []

@@ -25,7 +25,13 @@ PHASES = [Phase(2, 2, 1e-2)]
 # Eight frames are trained on, and two validated.
 CASES = {
     # Shares of two and two frames; the Dice score is over all of them.
-    "even": {"batch_size": 4, "ema": 0.9, "weight_decay": 0.1, "average_best": 2},
+    "even": {
+        "batch_size": 4,
+        "ema": 0.9,
+        "encoder_rate": 0.1,
+        "weight_decay": 0.1,
+        "average_best": 2,
+    },
     # Shares of two frames and one.
     "odd": {
         "batch_size": 3,

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,17 @@ def test_clear_forgets_everything(checkpoints):
     checkpoints.clear()
     assert checkpoints.prepare() is None
     assert checkpoints.load() is None
+
+
+def test_clear_without_checkpoints_does_nothing(tmp_path):
+    Checkpoints(tmp_path / "fold0", "lr 1e-4").clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clear_what_cannot_be_removed_is_an_error(checkpoints, monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        checkpoints.clear()

@@ -12,9 +12,10 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.models.losses import DiceCrossEntropyLoss
+from pipeline.models.zoo import build_zoo
 from pipeline.training.callbacks import BestEpochs, Progress, Watch, mean_weights
 from pipeline.training.checkpoint import Checkpoints
-from pipeline.training.phases import Phase, carry_over, freeze
+from pipeline.training.phases import Phase, carry_over, freeze, phase_seed
 
 from .tiny import build, build_with_presence, train
 
@@ -209,11 +210,33 @@ def test_fit_presence_weight_decides_what_the_head_learns(tmp_path):
     assert with_head[-1] > 0  # every mask has foreground
 
 
+def test_phase_seed_of_the_first_phase_is_the_trainings():
+    assert phase_seed(42_003, 0) == 42_003
+
+
+def test_phase_seed_differs_between_folds_and_phases():
+    seeds = {phase_seed(seed, number) for seed in range(42_000, 42_100) for number in range(5)}
+    assert len(seeds) == 500
+    assert max(seeds) < 2**32
+
+
 @pytest.mark.parametrize("part", ["encoder", "block1"])
 def test_freeze_keeps_the_part_from_training(part):
     model = build(2)
     freeze(model, [part])
     assert [variable.path.split("/")[0] for variable in model.trainable_variables] == ["score2"] * 2
+
+
+def test_freeze_reaches_the_encoder_of_a_network_of_segmentation_models():
+    model = build_zoo("unet", encoder="vgg16")
+    before = len(model.trainable_variables)
+    freeze(model, ["block1", "block2"])
+    # Two convolutions each, of a kernel and a bias.
+    assert before - len(model.trainable_variables) == 8
+    left = {variable.path.split("/")[-2] for variable in model.trainable_variables}
+    assert {name for name in left if name.startswith("block")} == {
+        f"block{block}_conv{conv}" for block in (3, 4, 5) for conv in (1, 2, 3)
+    }
 
 
 def test_carry_over_copies_layers_of_the_same_name_and_shape():

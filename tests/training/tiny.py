@@ -21,7 +21,7 @@ from pipeline.training.checkpoint import Checkpoints
 from pipeline.training.fit import Settings, Trainer
 from pipeline.training.phases import Phase
 
-PHASES = [Phase(4, 2, 0.2, ["encoder"]), Phase(2, 3, 0.2)]
+PHASES = [Phase(8, 1, 0.2, ["encoder"]), Phase(4, 2, 0.2), Phase(2, 2, 0.2)]
 
 
 def build(final_stride):
@@ -54,7 +54,6 @@ def train(
     **changes,
 ):
     """Train from the newest checkpoint in `folder`; return the weights, the score and the log."""
-    keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (10, 16, 16, 1), dtype=np.uint8)
     masks = (images[..., 0] > 200).astype(np.uint8)
@@ -62,7 +61,7 @@ def train(
     checkpoints = Checkpoints(folder / "checkpoints", fingerprint)
     checkpoints.prepare()
     options = {"loss": DiceCrossEntropyLoss(), "ema": 0.9, "warmup_epochs": 0.5}
-    options |= {"weight_decay": 0.01, "average_best": 2, **changes}
+    options |= {"weight_decay": 0.01, "average_best": 2, "seed": 1, **changes}
     with Live(str(folder / "live"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live:
         trainer = Trainer(
             TrainingBatches(
