@@ -192,7 +192,7 @@ def test_load_spec_bad_foreground_is_refused_in_one_sentence(tmp_path, value):
         (
             "[img, pixels]",
             "[img]",
-            "submission.header: Value should have at least 2 items after validation, not 1,"
+            "submission.header: expected 2 or more values,"
             " got ['img']",
         ),
         ("title:", "titel:", "title: Field required; titel: unknown key"),
@@ -216,7 +216,7 @@ def test_load_spec_fault_is_one_line_with_its_path(tmp_path, old, new, expected)
 
 def test_load_spec_no_preset_is_refused(tmp_path):
     preset = "  cpu: {height: 96, width: 128, batch_size: 16, epochs: 12}"
-    with pytest.raises(InputError, match=r"mine.yaml: presets: expected one value at least"):
+    with pytest.raises(InputError, match=r"mine.yaml: presets: expected 1 or more values"):
         load_sample_with(tmp_path, preset, "  {}")
 
 

@@ -255,9 +255,7 @@ def test_init_bad_competition_is_refused(project, arguments, message):
 
 def test_preprocess_unknown_competition_is_refused(project):
     change_params({"competition": "nerve"})
-    assert_refused(
-        ["preprocess"], "competition: expected one of airbus-ships, carvana, "
-    )
+    assert_refused(["preprocess"], "competition: expected one of airbus-ships, carvana, ")
 
 
 # Specs: keys that replace those of sample.yaml, then any command
