@@ -194,6 +194,12 @@ class Params(Section):
             )
         if value.frozen and not has_vgg_blocks:
             raise ValueError(f"frozen: expected [] for encoder {model.encoder}")
+        of_fcn = [part for part in value.frozen if part in ("head", "upsampling")]
+        if of_fcn and model.architecture != "fcn":
+            raise ValueError(
+                f"frozen: expected parts of the encoder for architecture {model.architecture},"
+                f" got {', '.join(of_fcn)}"
+            )
         if value.frozen and model.encoder_weights == "none":
             raise ValueError("frozen: expected [] for encoder_weights none")
         return value

@@ -187,6 +187,10 @@ def test_load_params_knows_every_rule_view_and_prior():
             "train: frozen: expected [] for encoder resnet34",
         ),
         (
+            {"train__frozen": ["block1", "head"], "model__architecture": "unet"},
+            "train: frozen: expected parts of the encoder for architecture unet, got head",
+        ),
+        (
             {"train__frozen": ["block1"], "model__encoder_weights": "none"},
             "train: frozen: expected [] for encoder_weights none",
         ),
