@@ -192,8 +192,7 @@ def test_load_spec_bad_foreground_is_refused_in_one_sentence(tmp_path, value):
         (
             "[img, pixels]",
             "[img]",
-            "submission.header: expected 2 or more values,"
-            " got ['img']",
+            "submission.header: expected 2 or more values, got ['img']",
         ),
         ("title:", "titel:", "title: Field required; titel: unknown key"),
         (
