@@ -154,7 +154,7 @@ def test_predict_views_named_twice_are_refused():
     [
         ('{"mask": {"threshold": 999}}', "damaged ("),
         ("[1]", "damaged ("),
-        ("{}", "expected the classes mask, got ;"),
+        ("{}", "expected the classes mask, got none;"),
     ],
 )
 def test_submit_cutoffs_that_cannot_be_are_refused(values, message):
