@@ -9,8 +9,10 @@ the same precision, ours with memory in huge pages (an environment variable of t
 the whole of a training (batches, augmentation, metrics, logging) against its bare step. Validation
 and checkpoints are outside of a training's images per second.
 
-Huge pages gave 1.01 at 96x128 and 0.96 at 416x576 in five rounds on a quiet machine, so the
-pipeline does not ask for them.
+Huge pages gave 1.01, 1.22 and 1.29 at 96x128 in three runs, 0.96 and 0.98 at 416x576. Where they
+gained, the bare step of that process was slow (0.73 to 0.83 of PyTorch, else 0.96), while the whole
+training in the same process ran at the speed of huge pages without them. What decides it is not
+known, so the pipeline does not ask for them.
 
     pip install -e .[bench]
     python benchmarks/training.py [--rounds 5] [--sizes 96x128]
