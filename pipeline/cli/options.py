@@ -52,6 +52,11 @@ def open_project() -> tuple[Params, Paths]:
     return params, paths
 
 
+def go_on_with(command: str) -> None:
+    """Name another next command than the one in `SECTIONS`; "" names none."""
+    click.get_current_context().find_root().obj = command
+
+
 def start_keras() -> None:
     """Import Keras and find its devices, see `pipeline.runtime`."""
     from pipeline.runtime import start_keras

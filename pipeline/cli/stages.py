@@ -12,6 +12,7 @@ from pipeline.cli.options import (
     FILE,
     FoldChoice,
     folds_of,
+    go_on_with,
     on_ray,
     open_project,
     print_parts,
@@ -36,11 +37,11 @@ def init(
 
     if competition is None:
         print_parts(stage.list_competitions())
-        click.get_current_context().find_root().obj = "pipeline init NAME"
+        go_on_with("pipeline init NAME")
         return
     paths = Paths(Path())
     click.echo(stage.run(paths, competition, data_dir=data, device=device, network=network))
-    click.get_current_context().find_root().obj = stage.next_command(paths)
+    go_on_with(stage.next_command(paths))
 
 
 @main.command()
@@ -134,7 +135,7 @@ def predict(
         from pipeline.stages import predict_folder
 
         click.echo(predict_folder.run(params, paths, folds, images, out))
-        click.get_current_context().find_root().obj = ""
+        go_on_with("")
         return
     from pipeline.stages import predict as stage
 
@@ -171,4 +172,4 @@ def report(compare: bool, projects: tuple[Path, ...], pictures: Path | None) -> 
     else:
         click.echo(stage.run(params, paths))
         if not paths.submission.exists():
-            click.get_current_context().find_root().obj = "pipeline predict"
+            go_on_with("pipeline predict")

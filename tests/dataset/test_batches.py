@@ -123,13 +123,9 @@ def test_training_batches_moved_masks_of_every_class_stay_binary(classes):
     )
 
 
-@pytest.mark.parametrize("classes", [OVERLAPPING, EXCLUSIVE])
-def test_training_batches_scale_shrinks_each_class_alone(classes):
-    codes = np.zeros((1, 64, 64), np.uint8)
-    codes[:, :32] = 1
-    codes[:, 32:, :32] = 2
-    codes[:, 32:, 32:] = 3
-    batches = TrainingBatches(
+def unchanged_batches(codes, classes):
+    """Return batches of one frame, whose masks are these codes, without augmentation."""
+    return TrainingBatches(
         codes[..., None],
         codes,
         np.arange(1),
@@ -139,6 +135,15 @@ def test_training_batches_scale_shrinks_each_class_alone(classes):
         fold=0,
         classes=classes,
     )
+
+
+@pytest.mark.parametrize("classes", [OVERLAPPING, EXCLUSIVE])
+def test_training_batches_scale_shrinks_each_class_alone(classes):
+    codes = np.zeros((1, 64, 64), np.uint8)
+    codes[:, :32] = 1
+    codes[:, 32:, :32] = 2
+    codes[:, 32:, 32:] = 3
+    batches = unchanged_batches(codes, classes)
     whole = batches[0][1]
     batches.scale = 0.5
     # Blocks of 2 x 2 equal pixels: each becomes one of them.
@@ -147,16 +152,7 @@ def test_training_batches_scale_shrinks_each_class_alone(classes):
 
 def test_training_batches_scale_leaves_no_pixel_of_exclusive_classes_void():
     codes = np.tile(np.uint8([[1, 2], [3, 4]]), (1, 32, 32))
-    batches = TrainingBatches(
-        codes[..., None],
-        codes,
-        np.arange(1),
-        batch_size=1,
-        augmentation="none",
-        seed=0,
-        fold=0,
-        classes=Classes(4, exclusive=True),
-    )
+    batches = unchanged_batches(codes, Classes(4, exclusive=True))
     batches.scale = 0.5
     expected = np.broadcast_to([1, 0, 0, 0], (1, 32, 32, 4))  # of equal shares the first
     np.testing.assert_array_equal(batches[0][1], expected)
