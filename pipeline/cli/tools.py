@@ -71,11 +71,7 @@ def score(submission: Path | None, truth: Path | None, per_image: Path | None) -
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @click.option(
-    "--pictures",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="To draw.",
+    "--pictures", type=click.IntRange(min=0), default=20, show_default=True, help="Rows to draw."
 )
 def diff(first: Path, second: Path, pictures: int) -> None:
     """Say how far two submissions agree, and draw their largest changes."""
@@ -86,7 +82,9 @@ def diff(first: Path, second: Path, pictures: int) -> None:
 
 @main.command()
 @click.argument("submission", type=FILE)
-@click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="To draw.")
+@click.option(
+    "--count", type=click.IntRange(min=1), default=20, show_default=True, help="Frames to draw."
+)
 @click.option("--out", type=FILE, metavar="PNG", help="Instead of reports/show.png.")
 def show(submission: Path, count: int, out: Path | None) -> None:
     """Draw a submission's masks on the test frames."""
